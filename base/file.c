@@ -1,0 +1,193 @@
+/* The only file that maps inputs and that knows how a file is made to appear whole or not
+ * at all. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+pn_status pn_status_of_errno(int error)
+{
+    switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+    case EACCES:
+    case EPERM:
+    case EISDIR:
+    case ELOOP:
+        return PN_ENOENT;
+    case ENOMEM:
+        return PN_ENOMEM;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return PN_EFULL;
+    case EEXIST:
+    case ENOTEMPTY:
+        return PN_EEXIST;
+    default:
+        return PN_EIO;
+    }
+}
+
+/* what went wrong with a path we write to is never the input's fault */
+static pn_status output_fail(pn_err *err, const char *what, const char *path, int error)
+{
+    pn_status st = pn_status_of_errno(error);
+    return pn_fail(err, st == PN_EFULL || st == PN_ENOMEM ? st : PN_EIO, "%s %s: %s",
+                   what, path, strerror(error));
+}
+
+pn_status pn_file_open(pn_file **out, const char *path, pn_err *err)
+{
+    static const unsigned char nothing[1];
+    pn_status st = PN_OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not stop us */
+    if (fd < 0)
+        return pn_fail(err, pn_status_of_errno(errno), "open %s: %s", path,
+                       strerror(errno));
+    pn_file *f = calloc(1, sizeof(*f));
+    struct stat sb;
+    if (!f || !(f->path = strdup(path))) {
+        st = pn_fail(err, PN_ENOMEM, "open %s: out of memory", path);
+    } else if (fstat(fd, &sb) != 0) {
+        st = pn_fail(err, PN_EIO, "stat %s: %s", path, strerror(errno));
+    } else if (!S_ISREG(sb.st_mode)) {
+        st = pn_fail(err, PN_ENOENT, "open %s: not a regular file", path);
+    } else if (sb.st_size == 0) {
+        f->data = nothing;
+    } else {
+        void *p = mmap(NULL, (size_t)sb.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED)
+            st = pn_fail(err, pn_status_of_errno(errno), "map %s: %s", path,
+                         strerror(errno));
+        else
+            f->data = p, f->size = (size_t)sb.st_size;
+    }
+    close(fd);
+    if (st)
+        pn_file_close(&f);
+    else
+        *out = f;
+    return st;
+}
+
+void pn_file_close(pn_file **f)
+{
+    if (!*f) return;
+    if ((*f)->size) munmap((void *)(uintptr_t)(*f)->data, (*f)->size);
+    free((*f)->path);
+    free(*f);
+    *f = NULL;
+}
+
+enum { BUFFER_BYTES = 1 << 20 };
+
+struct pn_outfile {
+    char *path, *temp;
+    int fd;
+    size_t used;
+    unsigned char *buffer;
+};
+
+pn_status pn_outfile_open(pn_outfile **out, const char *path, pn_err *err)
+{
+    pn_outfile *f = calloc(1, sizeof(*f));
+    if (!f) return pn_fail(err, PN_ENOMEM, "create %s: out of memory", path);
+    f->fd = -1;
+    f->path = strdup(path);
+    f->buffer = malloc(BUFFER_BYTES);
+    if (!f->path || !f->buffer || asprintf(&f->temp, "%s.tmp-XXXXXX", path) < 0) {
+        f->temp = NULL;
+        pn_outfile_abort(&f);
+        return pn_fail(err, PN_ENOMEM, "create %s: out of memory", path);
+    }
+    f->fd = mkostemp(f->temp, O_CLOEXEC);
+    if (f->fd < 0) {
+        pn_status st = output_fail(err, "create", path, errno);
+        pn_outfile_abort(&f);
+        return st;
+    }
+    *out = f;
+    return PN_OK;
+}
+
+static pn_status write_all(pn_outfile *f, const unsigned char *p, size_t size,
+                           pn_err *err)
+{
+    while (size) {
+        ssize_t n = write(f->fd, p, size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return output_fail(err, "write", f->path, errno);
+        p += n;
+        size -= (size_t)n;
+    }
+    return PN_OK;
+}
+
+pn_status pn_outfile_write(pn_outfile *f, const void *data, size_t size, pn_err *err)
+{
+    if (size > BUFFER_BYTES - f->used) {
+        pn_status st = write_all(f, f->buffer, f->used, err);
+        if (st) return st;
+        f->used = 0;
+        if (size >= BUFFER_BYTES) return write_all(f, data, size, err);
+    }
+    memcpy(f->buffer + f->used, data, size);
+    f->used += size;
+    return PN_OK;
+}
+
+/* the rename itself must survive a power cut */
+static pn_status sync_folder(const char *path, pn_err *err)
+{
+    char *copy = strdup(path);
+    if (!copy) return pn_fail(err, PN_ENOMEM, "sync %s: out of memory", path);
+    pn_status st = PN_OK;
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
+        st = output_fail(err, "sync the folder of", path, errno);
+    if (fd >= 0) close(fd);
+    free(copy);
+    return st;
+}
+
+pn_status pn_outfile_commit(pn_outfile **file, pn_err *err)
+{
+    pn_outfile *f = *file;
+    mode_t mask = umask(0);
+    umask(mask);
+    pn_status st = write_all(f, f->buffer, f->used, err);
+    if (!st && (fchmod(f->fd, 0666 & ~mask) != 0 || fsync(f->fd) != 0))
+        st = output_fail(err, "sync", f->path, errno);
+    if (!st && rename(f->temp, f->path) != 0)
+        st = output_fail(err, "rename to", f->path, errno);
+    if (!st) {
+        close(f->fd);
+        f->fd = -1;
+        st = sync_folder(f->path, err);
+    }
+    pn_outfile_abort(file); /* frees; once renamed there is nothing left to remove */
+    return st;
+}
+
+void pn_outfile_abort(pn_outfile **file)
+{
+    pn_outfile *f = *file;
+    if (!f) return;
+    if (f->fd >= 0) {
+        close(f->fd);
+        unlink(f->temp);
+    }
+    free(f->buffer);
+    free(f->temp);
+    free(f->path);
+    free(f);
+    *file = NULL;
+}

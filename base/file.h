@@ -1,0 +1,38 @@
+/** @file file.h  Files read whole by mapping, and files written so that they appear at
+ * once. */
+#ifndef PN_BASE_FILE_H
+#define PN_BASE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "penult/status.h"
+
+/** A file mapped read-only. Whoever truncates it meanwhile kills us with SIGBUS, as with
+ * any mapping. */
+typedef struct pn_file {
+    char *path;
+    const unsigned char *data; /**< not NULL, even for an empty file */
+    size_t size;               /**< bytes */
+} pn_file;
+
+/** @return PN_ENOENT (missing, a folder, or no permission), PN_EIO, PN_ENOMEM */
+PN_MUST_CHECK pn_status pn_file_open(pn_file **out, const char *path, pn_err *err);
+void pn_file_close(pn_file **f);
+
+/** The status for an errno of a file operation. */
+pn_status pn_status_of_errno(int error);
+
+/** A file under construction beside its final path. */
+typedef struct pn_outfile pn_outfile;
+
+/** @return PN_EIO, PN_EFULL, PN_ENOMEM */
+PN_MUST_CHECK pn_status pn_outfile_open(pn_outfile **out, const char *path, pn_err *err);
+PN_MUST_CHECK pn_status pn_outfile_write(pn_outfile *f, const void *data, size_t size,
+                                         pn_err *err);
+/** fsync, rename over the final path, fsync the folder; frees *f in any case. */
+PN_MUST_CHECK pn_status pn_outfile_commit(pn_outfile **f, pn_err *err);
+/** Remove what was written; *f may be NULL. */
+void pn_outfile_abort(pn_outfile **f);
+
+#endif
