@@ -1,0 +1,247 @@
+/* test_parity.c  A checkpoint, through every step a user's goes through, against what
+ * MXNet (and ONNX Runtime, on the file we wrote) answered for it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "penult/convert.h"
+#include "penult/graph.h"
+#include "penult/model.h"
+
+#include "tests/support/golden.h"
+#include "tests/support/npy.h"
+
+#define BOUND 1e-4
+#define BATCH 2
+#define MAX_TENSORS 4
+
+/* Levels beyond the automatic one are for the narrow nets: the references are slow. */
+typedef struct golden_case {
+    const char *name;
+    bool narrow;
+} golden_case;
+
+typedef struct golden {
+    const golden_case *about;
+    char folder[1024];
+    json_t *json;
+    char files[2][2048];
+    char shape[64];
+    int n_tensors;
+    const char *names[MAX_TENSORS];
+} golden;
+
+/* The checkpoint lies beside its golden, among the examples, or in a folder of real
+ * models next to the checkout. */
+static bool find_file(const golden *g, const char *name, char *path, size_t size)
+{
+    const char *roots[] = {g->folder, PN_SOURCE_DIR "/examples",
+                           PN_SOURCE_DIR "/../shared/data"};
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+        snprintf(path, size, "%s/%s", roots[i], name);
+        if (access(path, R_OK) == 0) return true;
+    }
+    return false;
+}
+
+static void golden_open(golden *g, const golden_case *c)
+{
+    char path[1100];
+    memset(g, 0, sizeof *g);
+    g->about = c;
+    snprintf(g->folder, sizeof g->folder, "%s/tests/golden/%s", PN_SOURCE_DIR, c->name);
+    snprintf(path, sizeof path, "%s/golden.json", g->folder);
+    g->json = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(g->json);
+
+    json_t *shape = json_object_get(g->json, "input_shape");
+    snprintf(g->shape, sizeof g->shape, "%d,%d,%d",
+             (int)json_integer_value(json_array_get(shape, 0)),
+             (int)json_integer_value(json_array_get(shape, 1)),
+             (int)json_integer_value(json_array_get(shape, 2)));
+    json_t *tensors = json_object_get(g->json, "tensors");
+    g->n_tensors = (int)json_array_size(tensors);
+    assert_in_range(g->n_tensors, 1, MAX_TENSORS);
+    for (int i = 0; i < g->n_tensors; i++)
+        g->names[i] = json_string_value(
+            json_object_get(json_array_get(tensors, (size_t)i), "name"));
+
+    json_t *files = json_object_get(g->json, "checkpoint");
+    for (size_t i = 0; i < 2; i++) {
+        const char *name = json_string_value(json_array_get(files, i));
+        if (find_file(g, name, g->files[i], sizeof g->files[i])) continue;
+        print_message("%s is not on this machine\n", name);
+        json_decref(g->json);
+        skip();
+    }
+}
+
+#define ok(call, err)                                                                    \
+    do {                                                                                 \
+        pn_status st_ = (call);                                                          \
+        if (st_ != PN_OK)                                                                \
+            fail_msg("%s: %s: %s", #call, pn_status_name(st_), pn_err_text(err));        \
+    } while (0)
+
+/* Convert, write, and read what was written: the graph a run would see. */
+static pn_graph *through_a_file(const golden *g)
+{
+    pn_err err = {0};
+    const char *inputs[] = {g->files[0], g->files[1]};
+    const char *shapes[] = {g->shape};
+    pn_convert_opts opts = {
+        .inputs = inputs, .n_inputs = 2, .input_shapes = shapes, .n_input_shapes = 1};
+    pn_graph *made = NULL, *read = NULL;
+    ok(pn_convert(&made, &opts, &err), &err);
+
+    const char *want = json_string_value(json_object_get(g->json, "default_features"));
+    const char *got = pn_graph_meta(made, PN_META_FEATURES);
+    if (want) {
+        assert_non_null(got);
+        assert_string_equal(got, want);
+    } else {
+        assert_null(got);
+    }
+
+    char path[] = "/tmp/penult-parity-XXXXXX.onnx";
+    int fd = mkstemps(path, 5);
+    assert_int_not_equal(fd, -1);
+    close(fd);
+    ok(pn_graph_write_onnx(made, path, &err), &err);
+    pn_graph_free(&made);
+    ok(pn_graph_read_onnx(&read, path, &err), &err);
+    unlink(path); /* constants stay mapped */
+    return read;
+}
+
+static void compare(const golden *g, const pn_exec *x, const pn_model *m, int tap,
+                    const char *which)
+{
+    json_t *tensor = json_array_get(json_object_get(g->json, "tensors"), (size_t)tap);
+    const char *file = json_string_value(json_object_get(tensor, which));
+    if (!file) return;
+    char path[1200];
+    pn_npy want = {0};
+    pn_err err = {0};
+    snprintf(path, sizeof path, "%s/%s", g->folder, file);
+    ok(pn_npy_read(&want, path, &err), &err);
+
+    size_t n = pn_model_tap_count(m, tap);
+    assert_int_equal(want.n, n * BATCH);
+    float *got = malloc(want.n * sizeof *got);
+    assert_non_null(got);
+    for (int slot = 0; slot < BATCH; slot++)
+        memcpy(got + (size_t)slot * n, pn_exec_output(x, tap, slot), n * sizeof *got);
+    double off = pn_golden_distance(got, want.data, want.n);
+    free(got);
+    pn_npy_fini(&want);
+    if (!(off <= BOUND))
+        fail_msg("%s: %s is off %s by %.3g of its maximum", g->about->name, g->names[tap],
+                 which, off);
+}
+
+static void run_and_compare(const golden *g, const pn_graph *graph, pn_cpu cpu)
+{
+    pn_err err = {0};
+    pn_model *m = NULL;
+    pn_exec *x = NULL;
+    pn_model_opts opts = {.cpu = cpu, .taps = g->names, .n_taps = g->n_tensors};
+    ok(pn_model_compile(&m, graph, &opts, &err), &err);
+    ok(pn_exec_new(&x, m, BATCH, 1, &err), &err);
+
+    pn_model_info info;
+    pn_model_get_info(m, &info);
+    size_t n = (size_t)info.channels * (size_t)info.height * (size_t)info.width;
+    float *in = malloc(n * BATCH * sizeof *in);
+    assert_non_null(in);
+    pn_golden_input(in, n * BATCH,
+                    (uint64_t)json_integer_value(json_object_get(g->json, "seed")),
+                    json_number_value(json_object_get(g->json, "shift")),
+                    json_number_value(json_object_get(g->json, "scale")));
+    for (int slot = 0; slot < BATCH; slot++)
+        pn_exec_set_input_chw(x, slot, in + (size_t)slot * n);
+    free(in);
+    assert_int_equal(pn_exec_run(x, BATCH), PN_OK);
+    for (int tap = 0; tap < g->n_tensors; tap++) {
+        compare(g, x, m, tap, "float32");
+        compare(g, x, m, tap, "float64");
+        compare(g, x, m, tap, "onnxruntime");
+    }
+    pn_exec_free(&x);
+    pn_model_free(&m);
+}
+
+static void answers_as_mxnet_does(void **state)
+{
+    const golden_case *c = *state;
+    golden g;
+    golden_open(&g, c);
+    pn_graph *graph = through_a_file(&g);
+    run_and_compare(&g, graph, PN_CPU_AUTO);
+    if (c->narrow) run_and_compare(&g, graph, PN_CPU_C);
+    pn_graph_free(&graph);
+    json_decref(g.json);
+}
+
+/* top bytes of the first numbers that splitmix64 gives for seed 1 */
+static void inputs_are_those_of_the_script(void **state)
+{
+    (void)state;
+    float x[4];
+    const uint8_t top[4] = {145, 190, 248, 113};
+    pn_golden_input(x, 4, 1, 100, 0.5);
+    for (int i = 0; i < 4; i++)
+        assert_true(x[i] == ((float)top[i] - 100.0f) * 0.5f);
+}
+
+static void distance_sees_what_is_wrong(void **state)
+{
+    (void)state;
+    const double want[] = {1, -4, 0};
+    assert_true(pn_golden_distance((float[]){1, -4, 0}, want, 3) == 0);
+    assert_true(pn_golden_distance((float[]){1.5f, -4, 0}, want, 3) == 0.125);
+    assert_true(pn_golden_distance((float[]){1, (float)(0.0 / 0.0), 0}, want, 3) > 1e300);
+    assert_true(pn_golden_distance((float[]){1}, (double[]){0}, 1) > 1e300);
+}
+
+static const golden_case cases[] = {
+    {"mxnet/resnet-v2", true},
+    {"mxnet/inception", true},
+    {"mxnet/alexnet", true},
+    {"mxnet/heads", true},
+    {"mxnet/mobilenet", true},
+    {"mxnet/mobilenet-half", true},
+    {"mxnet/squeeze-excite", true},
+    {"mxnet/densenet", true},
+    {"mxnet/last-window", true},
+    {"resnet152-11k-small", false},
+    {"mxnet/efficientnet-lite0", false},
+    {"mxnet/squeezenet-v1.0", false},
+    {"mxnet/mobilefacenet", false},
+    {"mxnet/det1-12x12", true},
+    {"mxnet/det1-37x50", true},
+    {"mxnet/det2", true},
+    {"mxnet/det3", true},
+};
+#define N_CASES (sizeof cases / sizeof *cases)
+
+int main(void)
+{
+    struct CMUnitTest tests[N_CASES + 2] = {
+        cmocka_unit_test(inputs_are_those_of_the_script),
+        cmocka_unit_test(distance_sees_what_is_wrong),
+    };
+    for (size_t i = 0; i < N_CASES; i++) {
+        tests[i + 2].name = cases[i].name;
+        tests[i + 2].test_func = answers_as_mxnet_does;
+        tests[i + 2].initial_state = (void *)(uintptr_t)&cases[i];
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
