@@ -53,20 +53,61 @@ typedef struct pn_section {
     const char *name; /**< "" for keys at the top */
     const pn_field *fields;
     void *base;
+    uint64_t *given; /**< NULL, or bit i is set once a text gave fields[i]; at most 64 */
 } pn_section;
+
+/** The field of that key, in any of the sections of that name (several may share one), or
+ * NULL. `in`, if not NULL, is the section it stands in. */
+const pn_field *pn_field_find(const pn_section *sections, int n, const char *section,
+                              const char *key, const pn_section **in);
+/** Whether a text gave the key; needs s->given. */
+bool pn_field_given(const pn_section *s, const char *key);
+/** PN_ECONFIG naming the first required field that no text gave; needs given. */
+PN_MUST_CHECK pn_status pn_fields_required(const pn_section *sections, int n,
+                                           const char *where, pn_err *err);
+/** PN_ECONFIG for a key that no section knows, with the nearest one that they do. */
+PN_MUST_CHECK pn_status pn_field_unknown(const pn_section *sections, int n,
+                                         const char *section, const char *key,
+                                         const char *where, pn_err *err);
 
 /** Fill in every fallback. Strings that are there already are freed first. */
 PN_MUST_CHECK pn_status pn_fields_defaults(const pn_section *s, pn_err *err);
-/** Set one scalar or list from its text. `where` ("run.yaml:3:9" or "--set a.b") begins
- * messages; folder: what a relative path is relative to, NULL for the working directory.
+/**
+ * Set one scalar or list from its text; of a list, the items stand between commas, in
+ * brackets or not. `where` ("run.yaml:3:9" or "--set") begins messages and the key
+ * follows; folder: what a relative path is relative to, NULL for the working directory.
+ * @return PN_ECONFIG, PN_ENOMEM; the old value stays then
  */
 PN_MUST_CHECK pn_status pn_field_set(const pn_section *s, const pn_field *f,
                                      const char *text, const char *where,
                                      const char *folder, pn_err *err);
+/** The same from the items of a list; a scalar's type takes exactly one. */
+PN_MUST_CHECK pn_status pn_field_set_items(const pn_section *s, const pn_field *f,
+                                           const char *const *items, size_t n,
+                                           const char *where, const char *folder,
+                                           pn_err *err);
+/** Set from "section.key" (or "key" of the section "") and a text: --set. */
+PN_MUST_CHECK pn_status pn_fields_set_named(const pn_section *sections, int n,
+                                            const char *name, const char *text,
+                                            const char *where, const char *folder,
+                                            pn_err *err);
 /** Free every string of the struct and zero it. */
 void pn_fields_fini(const pn_section *s);
 /** Append "key: value\n" lines (two spaces in front unless name is "") to a malloc'd
- * text. */
+ * text (or NULL). A string without a value is left out. */
 PN_MUST_CHECK pn_status pn_fields_print(const pn_section *s, char **text);
+/** One JSON object on one line with every field; malloc'd. The section's name is not in
+ * it. */
+PN_MUST_CHECK pn_status pn_fields_print_json(const pn_section *s, char **json);
+
+/**
+ * `path` as an absolute path, malloc'd: relative to folder (NULL: the working directory).
+ * Leading ".." climb from where the folder really is; nothing else is resolved.
+ * NULL when there is no memory.
+ */
+char *pn_path_absolute(const char *path, const char *folder);
+/** The word of the list (NULL-terminated) that `word` may have been meant to be; or NULL.
+ */
+const char *pn_word_nearest(const char *const *words, const char *word);
 
 #endif
