@@ -63,6 +63,17 @@ typedef struct pn_run_summary {
 PN_MUST_CHECK pn_status pn_runner_run(const pn_run_plan *plan, pn_run_summary *summary,
                                       pn_err *err);
 
+/**
+ * Batches in circulation, the one factor of the pipeline's memory:
+ * 2 * workers + 2, and ceil(in_flight / capacity) + 1 more if the source yields
+ * references. A worker has one in its hands and one waiting, the source and the sink have
+ * one each, and the reads in flight spread over as many as they need, which may begin
+ * inside one. Each batch is capacity x (height x width x 3 + top_k x 8 + n_features x 4 +
+ * about 400) bytes, plus the encoded bytes of its items from their read to their
+ * decoding.
+ */
+int pn_runner_batches(const pn_run_plan *plan);
+
 /** UV_THREADPOOL_SIZE follows in_flight; must run before libuv's pool starts. */
 void pn_runner_setup(int in_flight);
 
