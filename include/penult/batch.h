@@ -93,6 +93,8 @@ PN_MUST_CHECK pn_status pn_item_set_path(pn_item *it, const char *path);
 PN_MUST_CHECK pn_status pn_item_set_data(pn_item *it, const void *data, size_t size);
 /** Room for `size` bytes in data; data_size is left to the caller. */
 PN_MUST_CHECK pn_status pn_item_reserve_data(pn_item *it, size_t size);
+/** The encoded bytes are no longer needed: give the memory back (a small buffer stays). */
+void pn_item_drop_data(pn_item *it);
 PN_MUST_CHECK pn_status pn_item_set_labels(pn_item *it, const float *labels, size_t n);
 /** Mark as failed; the first reason stays. */
 void pn_item_fail(pn_item *it, pn_reason reason, const char *fmt, ...) PN_PRINTF(3, 4);
