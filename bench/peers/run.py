@@ -16,7 +16,7 @@ import venv
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-PINNED = ["onnxruntime==1.23.2", "numpy==2.3.5"]
+PINNED = ["onnxruntime==1.32.0", "numpy==2.4.6"]
 
 
 def peer_python(folder):
