@@ -35,6 +35,7 @@ typedef struct reader {
     struct jpeg_source_mgr source;
     jmp_buf failed;
     pn_item *item;
+    bool has_all_rows; /* from here on a missing end is no loss */
     pn_status status;
 } reader;
 
@@ -92,7 +93,8 @@ static void on_message(j_common_ptr jpeg, int level)
     int code = jpeg->err->msg_code;
     bool at_eoi = (code == JWRN_HIT_MARKER && r->jpeg.unread_marker == MARKER_EOI) ||
                   (code == JWRN_MUST_RESYNC && jpeg->err->msg_parm.i[0] == MARKER_EOI);
-    if (!at_eoi || r->jpeg.input_iMCU_row + 1 >= r->jpeg.total_iMCU_rows) return;
+    if (!at_eoi || r->has_all_rows) return;
+    if (r->jpeg.input_iMCU_row + 1 >= r->jpeg.total_iMCU_rows) return;
     pn_item_fail(r->item, PN_REASON_TRUNCATED,
                  "JPEG: end of image in row %u of %u rows of blocks",
                  r->jpeg.input_iMCU_row + 1, r->jpeg.total_iMCU_rows);
@@ -121,6 +123,7 @@ static void source_nothing(j_decompress_ptr jpeg)
 static boolean source_at_end(j_decompress_ptr jpeg)
 {
     reader *r = jpeg->client_data;
+    if (r->has_all_rows) return FALSE;
     pn_item_fail(r->item, PN_REASON_TRUNCATED,
                  "JPEG: the file of %zu bytes ends before the image does",
                  r->item->data_size);
@@ -131,7 +134,10 @@ static void source_skip(j_decompress_ptr jpeg, long n_bytes)
 {
     struct jpeg_source_mgr *s = jpeg->src;
     if (n_bytes <= 0) return;
-    if ((size_t)n_bytes > s->bytes_in_buffer) (void)source_at_end(jpeg);
+    if ((size_t)n_bytes > s->bytes_in_buffer) {
+        (void)source_at_end(jpeg);
+        n_bytes = (long)s->bytes_in_buffer;
+    }
     s->next_input_byte += n_bytes;
     s->bytes_in_buffer -= (size_t)n_bytes;
 }
@@ -228,6 +234,10 @@ static void decode(reader *r, pn_bitmap *out, int *orientation)
     j->out_color_space = n == 4 ? JCS_CMYK : JCS_EXT_BGR;
     (void)jpeg_start_decompress(j);
     read_rows(r, out);
+    /* what follows must be markers up to the end: a stray one is what is left to see of
+     * damage inside the data */
+    r->has_all_rows = true;
+    (void)jpeg_finish_decompress(j);
 }
 
 pn_status pn_decode_jpeg(pn_bitmap *out, pn_item *item, int *orientation)

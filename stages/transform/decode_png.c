@@ -10,9 +10,8 @@
 
 #include "stages/transform/exif.h"
 
-/* Text and profiles: what libspng keeps of them goes unread. */
-#define MAX_CHUNK_BYTES ((size_t)64 << 20)
-#define MAX_CACHE_BYTES ((size_t)8 << 20)
+/* Of text and profiles, which libspng unpacks and nobody here reads. */
+#define MAX_CHUNK_BYTES ((size_t)32 << 20)
 /* deflate spends two bits on 258 equal bytes at best */
 #define MAX_BYTES_PER_BYTE 1032
 
@@ -118,7 +117,7 @@ static pn_status decode_rgb(spng_ctx *ctx, pn_bitmap *out, pn_item *item)
 static pn_status decode(spng_ctx *ctx, pn_bitmap *out, pn_png_scratch *scratch,
                         pn_item *item, pn_alpha alpha)
 {
-    int e = spng_set_chunk_limits(ctx, MAX_CHUNK_BYTES, MAX_CACHE_BYTES);
+    int e = spng_set_chunk_limits(ctx, MAX_CHUNK_BYTES, MAX_CHUNK_BYTES);
     if (!e) e = spng_set_crc_action(ctx, SPNG_CRC_ERROR, SPNG_CRC_DISCARD);
     if (!e) e = spng_set_png_buffer(ctx, item->data, item->data_size);
     struct spng_ihdr h;
