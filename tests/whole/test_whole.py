@@ -1,0 +1,157 @@
+"""Runs penult as its users do: convert, run every bundled config, read the result as the README says.
+
+PENULT_BIN names the program. The hundred photos of ../shared/data are used where they are.
+"""
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import lmdb
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+PENULT = os.environ["PENULT_BIN"]
+LITE0 = f"{ROOT}/examples/efficientnet-lite0"
+SMALL = f"{ROOT}/tests/golden/resnet152-11k-small"
+PHOTOS = f"{ROOT}/examples/photos"
+HUNDRED = f"{ROOT}/../shared/data/images"
+
+
+def call(*args, expect=0, cwd=ROOT):
+    done = subprocess.run([str(a) for a in args], capture_output=True, text=True, check=False, cwd=cwd)
+    if done.returncode != expect:
+        raise AssertionError(f"{' '.join(map(str, args))}\nexit {done.returncode}, not {expect}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def read(path):
+    """Sub-database -> {key: value}."""
+    with lmdb.open(path, readonly=True, lock=False, max_dbs=8) as env, env.begin() as txn:
+        names = [k for k, _ in txn.cursor()]
+        return {n.decode(): dict(txn.cursor(env.open_db(n, txn, create=False))) for n in names}
+
+
+def top(result, key, k=5):
+    return [int(c) for c in np.frombuffer(result["predictions"][key], "<u4,<f4")["f0"][:k]]
+
+
+class Whole(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.tmp = tempfile.mkdtemp(prefix="penult-whole-")
+        cls.lite0 = f"{cls.tmp}/lite0.onnx"
+        call(PENULT, "convert", f"{LITE0}/efficientnet-lite0-symbol.json", f"{LITE0}/efficientnet-lite0-0000.params",
+             "--labels", f"{LITE0}/synset.txt", "--preprocess", f"{LITE0}/preprocess.yaml", "-o", cls.lite0)
+        cls.small = f"{cls.tmp}/small.onnx"
+        call(PENULT, "convert", f"{SMALL}/resnet152-11k-small-symbol.json", f"{SMALL}/resnet152-11k-small-0000.params",
+             "--labels", f"{SMALL}/synset.txt", "--preset", "tutorial", "-o", cls.small)
+        with open(f"{LITE0}/synset.txt", encoding="utf-8") as f:
+            cls.wnids = [line.split()[0] for line in f]
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.tmp)
+
+    def run_config(self, name, out, *sets, expect=0):
+        path = f"{self.tmp}/{out}"
+        args = [a for s in sets + (f"output.path={path}",) for a in ("--set", s)]
+        call(PENULT, "run", f"{ROOT}/configs/{name}", *args, expect=expect)
+        return read(path)
+
+    def label_folder(self, out, folder, *sets, expect=0):
+        return self.run_config("label-folder.yaml", out, f"model.path={self.lite0}", f"input.path={folder}", *sets, expect=expect)
+
+    def test_every_config_has_a_test_here(self):
+        with open(os.path.abspath(__file__), encoding="utf-8") as f:
+            text = f.read()
+        for path in glob.glob(f"{ROOT}/configs/*.yaml"):
+            self.assertIn(f'"{os.path.basename(path)}"', text)
+
+    def test_bundled_photos_get_their_labels(self):
+        r = self.label_folder("photos.lmdb", PHOTOS)
+        self.assertEqual({b"camera.png", b"chelsea.png", b"china.jpg", b"coffee.png", b"flower.jpg", b"rocket.jpg"}, set(r["items"]))
+        self.assertEqual({}, r.get("errors", {}))
+        # top-1 as torch answers with the same weights and Pillow's resize: espresso, tripod, missile, palace, daisy;
+        # the cat is a matter of taste between tabby (281), tiger cat (282) and Egyptian cat (285)
+        for key, want in ((b"coffee.png", 967), (b"camera.png", 872), (b"rocket.jpg", 657), (b"china.jpg", 698), (b"flower.jpg", 985)):
+            self.assertEqual(want, top(r, key)[0], key)
+        self.assertEqual({281, 282, 285}, set(top(r, b"chelsea.png", 3)))
+        self.assertEqual({1280 * 4}, {len(v) for v in r["features"].values()})
+
+    def test_a_run_of_one_thread_and_batch_one_gives_the_same_bits(self):
+        a = self.label_folder("auto.lmdb", PHOTOS)
+        b = self.label_folder("single.lmdb", PHOTOS, "run.threads=1", "run.batch=1")
+        for db in ("features", "predictions", "items"):
+            self.assertEqual(a[db], b[db])
+
+    def test_images_from_an_lmdb_give_the_bits_of_the_folder(self):
+        folder = self.label_folder("folder.lmdb", PHOTOS)
+        for form in ("encoded", "datum", "datum-raw"):
+            packed = f"{self.tmp}/packed-{form}"
+            call(sys.executable, f"{ROOT}/examples/pack_lmdb.py", "--format", form, PHOTOS, packed)
+            r = self.run_config("features-from-lmdb.yaml", f"from-{form}.lmdb", f"model.path={self.lite0}", f"input.path={packed}")
+            self.assertEqual(set(folder["items"]), set(r["items"]))
+            for key in folder["items"]:
+                self.assertTrue(np.array_equal(np.frombuffer(folder["features"][key], "<f4"),
+                                               np.frombuffer(r["features"][key], "<f4")), (form, key))
+                if r.get("predictions"):
+                    n = len(r["predictions"][key])
+                    self.assertEqual(folder["predictions"][key][:n], r["predictions"][key], (form, key))
+
+    def test_eleven_thousand_classes(self):
+        r = self.run_config("imagenet11k-resnet152.yaml", "small.lmdb", f"model.path={self.small}", f"input.path={PHOTOS}")
+        self.assertEqual(6, len(r["features"]))
+        self.assertEqual({16 * 4}, {len(v) for v in r["features"].values()})
+        self.assertTrue(all(c < 11221 for k in r["predictions"] for c in top(r, k)))
+        self.assertGreater(len({tuple(top(r, k)) for k in r["predictions"]}), 1)
+
+    def test_a_broken_file_is_a_record_and_changes_no_neighbour(self):
+        clean = self.label_folder("clean.lmdb", PHOTOS)
+        folder = f"{self.tmp}/broken"
+        shutil.copytree(PHOTOS, folder)
+        with open(f"{PHOTOS}/rocket.jpg", "rb") as f:
+            half = f.read(50000)
+        for name, data in (("a-half.jpg", half), ("empty.png", b""), ("text.jpg", b"no image at all")):
+            with open(f"{folder}/{name}", "wb") as f:
+                f.write(data)
+        r = self.label_folder("broken.lmdb", folder, expect=65)
+        self.assertEqual({b"a-half.jpg": b"truncated", b"empty.png": b"empty", b"text.jpg": b"not_an_image"},
+                         {k: v.split(b"\t")[0] for k, v in r["errors"].items()})
+        for db in ("features", "predictions"):
+            self.assertEqual(clean[db], r[db])
+        self.label_folder("allowed.lmdb", folder, "run.max_failures=3")
+
+    def test_the_python_of_the_readme_reads_a_result(self):
+        self.label_folder("readme.lmdb", PHOTOS)
+        done = call(sys.executable, f"{ROOT}/examples/read_result.py", f"{self.tmp}/readme.lmdb")
+        self.assertIn("1280", done.stdout)
+        with open(f"{ROOT}/README.md", encoding="utf-8") as f:
+            blocks = re.findall(r"```python\n(.*?)```", f.read(), re.S)
+        self.assertTrue(blocks)
+        with open(f"{ROOT}/examples/read_result.py", encoding="utf-8") as f:
+            self.assertIn(blocks[0].strip(), f.read())
+
+    def test_classify_prints_percent_arrow_label(self):
+        done = call(PENULT, "classify", self.lite0, f"{PHOTOS}/coffee.png")
+        self.assertRegex(done.stdout.splitlines()[0], r"^ *\d+\.\d\d% -> n07920052 espresso$")
+
+    @unittest.skipUnless(os.path.isdir(HUNDRED), "the hundred photos are not on this machine")
+    def test_hundred_photos_as_torch_labels_them(self):
+        r = self.label_folder("hundred.lmdb", HUNDRED)
+        self.assertEqual(100, len(r["predictions"]))
+        want = {k: self.wnids.index(k.decode().split("_")[0]) for k in r["predictions"]}
+        self.assertEqual(89, sum(top(r, k)[0] == c for k, c in want.items()))
+        self.assertEqual(98, sum(c in top(r, k) for k, c in want.items()))
+        labels = json.loads(r["meta"][b"labels"])
+        self.assertEqual(1000, len(labels))
+
+
+if __name__ == "__main__":
+    unittest.main()
