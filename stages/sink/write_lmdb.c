@@ -438,6 +438,14 @@ static pn_status write_lmdb_idle(void *state, pn_err *err)
     return s->n_items ? commit(s, err) : PN_OK;
 }
 
+static void give_up(write_lmdb_state *s)
+{
+    if (s->counts.seen)
+        pn_result_folder_keep(s->folder);
+    else
+        pn_result_folder_discard(s->folder);
+}
+
 static pn_status write_lmdb_finish(void *state, const pn_counts *counts, bool complete,
                                    pn_err *err)
 {
@@ -461,7 +469,7 @@ static pn_status write_lmdb_finish(void *state, const pn_counts *counts, bool co
     s->env = NULL;
     s->is_finished = true;
     if (complete) return pn_result_folder_publish(s->folder, err);
-    pn_result_folder_keep(s->folder);
+    give_up(s);
     return PN_OK;
 }
 
@@ -470,12 +478,7 @@ static void write_lmdb_stop(void *state)
     write_lmdb_state *s = state;
     if (s->env) mdb_env_close(s->env);
     s->env = NULL;
-    if (s->folder && !s->is_finished) {
-        if (s->counts.seen)
-            pn_result_folder_keep(s->folder);
-        else
-            pn_result_folder_discard(s->folder);
-    }
+    if (s->folder && !s->is_finished) give_up(s);
     pn_result_folder_free(&s->folder);
     free(s->log);
     free(s->items);

@@ -8,7 +8,7 @@
  *
  * With on_exists: error the result grows at its path. With overwrite it grows beside it
  * and takes its place when the run is complete; else the old one stays, and the new one
- * is kept as NAME.partial. A run that fails before its first commit leaves nothing.
+ * is kept as NAME.partial. A run that ends before its first commit leaves nothing.
  *
  * A full disk ends the run with PN_EFULL: what was committed stays and is whole. Ignore
  * SIGXFSZ in the program, or a file size limit kills it instead.
