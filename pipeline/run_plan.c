@@ -1,0 +1,113 @@
+/* What can be known before anything is computed: that the input is there, that the output
+ * may be made, and how the cores are best kept busy. */
+#include <errno.h>
+#include <libgen.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pipeline/cpu_budget.h"
+#include "pipeline/run_parts.h"
+#include "stages/sink/write_lmdb.h"
+
+enum { AUTO_BATCH = 8, COUNT_MS = 200 };
+
+typedef struct counting {
+    const pn_source_ops *source;
+    const void *shared;
+    uint64_t n;
+    pn_status status;
+    volatile bool stop;
+} counting;
+
+static void *count_thread(void *arg)
+{
+    counting *c = arg;
+    c->status = c->source->count(c->shared, &c->n, &c->stop);
+    return NULL;
+}
+
+/* A small input is counted in no time; a large one does not matter, any batch keeps the
+ * cores busy. So: give it a moment. */
+static void count_items(const pn_source_ops *source, const void *shared,
+                        pn_run_info *info)
+{
+    counting c = {.source = source, .shared = shared};
+    pthread_t thread;
+    struct timespec until;
+    if (!source->count || pthread_create(&thread, NULL, count_thread, &c) != 0) return;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += COUNT_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) until.tv_nsec -= 1000000000L, until.tv_sec++;
+    if (pthread_timedjoin_np(thread, NULL, &until) != 0) {
+        c.stop = true;
+        pthread_join(thread, NULL);
+    }
+    if (c.status) return; /* stopped, or a failure that the run itself will report */
+    info->images = c.n;
+    info->counted = true;
+}
+
+pn_status pn_run_look_at_input(const pn_config *c, pn_run_info *info, pn_err *err)
+{
+    const pn_stage_info *s = &c->source->info;
+    void *shared = calloc(1, s->shared_size ? s->shared_size : 1);
+    if (!shared) return pn_fail(err, PN_ENOMEM, "input: out of memory");
+    pn_status st = s->open ? s->open(shared, c->source_opts, err) : PN_OK;
+    if (!st) count_items(c->source, shared, info);
+    if (s->close) s->close(shared);
+    free(shared);
+    return st;
+}
+
+static pn_status check_parent(const char *path, pn_err *err)
+{
+    struct stat sb;
+    char *copy = strdup(path);
+    if (!copy) return pn_fail(err, PN_ENOMEM, "%s: out of memory", path);
+    const char *parent = dirname(copy);
+    pn_status st = PN_OK;
+    if (stat(parent, &sb) != 0 || !S_ISDIR(sb.st_mode))
+        st = pn_fail(err, PN_ECONFIG,
+                     "output.path: %s: the folder it is to lie in does not exist", path);
+    else if (access(parent, W_OK | X_OK) != 0)
+        st = pn_fail(err, PN_EIO, "output.path: %s: %s: %s", path, parent,
+                     strerror(errno));
+    free(copy);
+    return st;
+}
+
+pn_status pn_run_look_at_output(const pn_config *c, pn_err *err)
+{
+    const char *path = pn_config_output_path(c);
+    struct stat sb;
+    if (!path) return PN_OK;
+    pn_status st = check_parent(path, err);
+    if (st || c->sink != &pn_sink_write_lmdb) return st;
+    const pn_write_lmdb_opts *o = c->sink_opts;
+    if (o->on_exists == 0 && lstat(path, &sb) == 0)
+        return pn_fail(err, PN_EEXIST,
+                       "output.path: %s exists already; output.on_exists: overwrite "
+                       "replaces it",
+                       path);
+    return PN_OK;
+}
+
+void pn_run_decide(const pn_config *c, pn_run_info *info)
+{
+    info->cores = pn_cpu_budget();
+    info->threads = c->run.threads ? (int)c->run.threads : info->cores;
+    if (c->run.batch) {
+        info->batch = (int)c->run.batch;
+        return;
+    }
+    info->batch = AUTO_BATCH;
+    uint64_t threads = (uint64_t)info->threads;
+    /* fewer images than full batches for all: smaller ones, so that every core has work
+     */
+    if (info->counted && info->images < threads * AUTO_BATCH)
+        info->batch = info->images ? (int)((info->images + threads - 1) / threads) : 1;
+}
