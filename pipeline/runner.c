@@ -248,7 +248,7 @@ static void spawn_all(pn_runner *r, crew *c)
         return;
     }
     for (; c->n_workers < workers; c->n_workers++) {
-        char name[16];
+        char name[24]; /* at most 4096 workers: 15 are enough for the system */
         snprintf(name, sizeof(name), "pn-work-%d", c->n_workers);
         if (!spawn(r, &c->workers[c->n_workers], pn_worker_thread, name)) break;
     }

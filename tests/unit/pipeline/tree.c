@@ -39,7 +39,7 @@ const char *test_tree_path(const test_tree *t, const char *name)
 
 void test_tree_folder(const test_tree *t, const char *name)
 {
-    char path[4096];
+    char path[8192];
     snprintf(path, sizeof(path), "%s/%s", t->root, name);
     for (char *p = path + strlen(t->root) + 1; (p = strchr(p, '/')); p++) {
         *p = '\0';
