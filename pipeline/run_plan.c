@@ -1,17 +1,11 @@
 /* What can be known before anything is computed: that the input is there, that the output
  * may be made, and how the cores are best kept busy. */
-#include <errno.h>
-#include <libgen.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "pipeline/cpu_budget.h"
 #include "pipeline/run_parts.h"
-#include "stages/sink/write_lmdb.h"
 
 enum { AUTO_BATCH = 8, COUNT_MS = 200 };
 
@@ -54,7 +48,7 @@ static void count_items(const pn_source_ops *source, const void *shared,
 pn_status pn_run_look_at_input(const pn_config *c, pn_run_info *info, pn_err *err)
 {
     const pn_stage_info *s = &c->source->info;
-    void *shared = calloc(1, s->shared_size ? s->shared_size : 1);
+    void *shared = calloc(1, s->shared_size + 1);
     if (!shared) return pn_fail(err, PN_ENOMEM, "input: out of memory");
     pn_status st = s->open ? s->open(shared, c->source_opts, err) : PN_OK;
     if (!st) count_items(c->source, shared, info);
@@ -63,37 +57,17 @@ pn_status pn_run_look_at_input(const pn_config *c, pn_run_info *info, pn_err *er
     return st;
 }
 
-static pn_status check_parent(const char *path, pn_err *err)
-{
-    struct stat sb;
-    char *copy = strdup(path);
-    if (!copy) return pn_fail(err, PN_ENOMEM, "%s: out of memory", path);
-    const char *parent = dirname(copy);
-    pn_status st = PN_OK;
-    if (stat(parent, &sb) != 0 || !S_ISDIR(sb.st_mode))
-        st = pn_fail(err, PN_ECONFIG,
-                     "output.path: %s: the folder it is to lie in does not exist", path);
-    else if (access(parent, W_OK | X_OK) != 0)
-        st = pn_fail(err, PN_EIO, "output.path: %s: %s: %s", path, parent,
-                     strerror(errno));
-    free(copy);
-    return st;
-}
-
+/* A sink's open() looks, its start() makes. What it cannot do, the config should not have
+ * asked for. */
 pn_status pn_run_look_at_output(const pn_config *c, pn_err *err)
 {
-    const char *path = pn_config_output_path(c);
-    struct stat sb;
-    if (!path) return PN_OK;
-    pn_status st = check_parent(path, err);
-    if (st || c->sink != &pn_sink_write_lmdb) return st;
-    const pn_write_lmdb_opts *o = c->sink_opts;
-    if (o->on_exists == 0 && lstat(path, &sb) == 0)
-        return pn_fail(err, PN_EEXIST,
-                       "output.path: %s exists already; output.on_exists: overwrite "
-                       "replaces it",
-                       path);
-    return PN_OK;
+    const pn_stage_info *s = &c->sink->info;
+    void *shared = calloc(1, s->shared_size + 1);
+    if (!shared) return pn_fail(err, PN_ENOMEM, "output: out of memory");
+    pn_status st = s->open ? s->open(shared, c->sink_opts, err) : PN_OK;
+    if (s->close) s->close(shared);
+    free(shared);
+    return st == PN_EUNSUPPORTED ? PN_ECONFIG : st;
 }
 
 void pn_run_decide(const pn_config *c, pn_run_info *info)

@@ -1,0 +1,139 @@
+/* penult convert: a checkpoint to one ONNX file. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/args.h"
+#include "penult/convert.h"
+#include "penult/graph.h"
+
+static const char help[] =
+    "Usage: penult convert IN... -o OUT.onnx [OPTION]...\n"
+    "\n"
+    "Examples:\n"
+    "  penult convert net-symbol.json net-0000.params --labels synset.txt \\\n"
+    "         --preprocess net.yaml -o net.onnx\n"
+    "  penult convert net-symbol.json net-0000.params --preset mxnet-resnet -o net.onnx\n"
+    "  penult convert torchvision.onnx --preprocess imagenet.yaml --features flatten \\\n"
+    "         -o dressed.onnx\n"
+    "\n"
+    "Inputs are told apart by their content: an MXNet symbol with its parameters, or an\n"
+    "ONNX file. What the tensors do not say (labels, preprocessing, the feature tensor)\n"
+    "goes into the ONNX file's metadata. OUT appears whole or not at all.\n"
+    "\n"
+    "Options:\n"
+    "  -o, --output FILE        where to write the model\n"
+    "  --labels FILE            one label a line, in the order of the outputs\n"
+    "  --preprocess FILE        YAML record of what the network wants to see\n"
+    "  --preset NAME            or one of: tutorial, mxnet-resnet\n"
+    "  --features TENSOR        the feature vector (default: what the classifier is "
+    "fed);\n"
+    "                           none for none\n"
+    "  --scores softmax|as-is   whether the output still wants a softmax (default: by\n"
+    "                           its last operator)\n"
+    "  --input-shape [NAME=]C,H,W\n"
+    "                           where nothing else tells it; may be repeated\n"
+    "  -h, --help               this text\n";
+
+static int64_t count_parameters(const pn_graph *g)
+{
+    int64_t n = 0;
+    for (int i = 0; i < g->n_values; i++) {
+        const pn_value *v = &g->values[i];
+        bool number = v->dtype == PN_F32 || v->dtype == PN_F16 || v->dtype == PN_F64 ||
+                      v->dtype == PN_BF16;
+        if (v->data && number) n += pn_shape_count(&v->shape);
+    }
+    return n;
+}
+
+static void say_value(const char *what, const pn_graph *g, int id)
+{
+    char shape[PN_SHAPE_TEXT];
+    const pn_value *v = &g->values[id];
+    fprintf(stderr, "penult:   %s: %s %s\n", what, v->name,
+            v->has_shape ? pn_shape_text(&v->shape, shape, sizeof(shape)) : "?");
+}
+
+/* what the file now says, so that a wrong guess is seen before a long run */
+static void report(const pn_graph *g, const char *output)
+{
+    char nodes[PN_CLI_NUMBER], parameters[PN_CLI_NUMBER];
+    const char *preprocess = pn_graph_meta(g, PN_META_PREPROCESS);
+    const char *features = pn_graph_meta(g, PN_META_FEATURES);
+    const char *scores = pn_graph_meta(g, PN_META_SCORES);
+    pn_labels labels = {0};
+    fprintf(stderr, "penult: %s: %s nodes, %s parameters\n", output,
+            pn_cli_count_text(g->n_nodes, nodes, sizeof(nodes)),
+            pn_cli_count_text(count_parameters(g), parameters, sizeof(parameters)));
+    for (int i = 0; i < g->n_inputs; i++)
+        say_value("input", g, g->inputs[i]);
+    for (int i = 0; i < g->n_outputs; i++)
+        say_value("output", g, g->outputs[i]);
+    fprintf(stderr, "penult:   features: %s\n", features ? features : "none");
+    fprintf(stderr, "penult:   scores: %s\n", scores ? scores : "as-is");
+    fprintf(stderr, "penult:   preprocessing: %s\n",
+            preprocess ? preprocess : "none (run and classify will want a record)");
+    if (pn_labels_of_graph(&labels, g, NULL) == PN_OK && labels.n)
+        fprintf(stderr, "penult:   labels: %zu\n", labels.n);
+    else
+        fprintf(stderr, "penult:   labels: none\n");
+    pn_labels_fini(&labels);
+}
+
+static pn_status check(const pn_convert_opts *o, const char *output, pn_err *err)
+{
+    if (!o->n_inputs)
+        return pn_fail(err, PN_EINVAL,
+                       "convert: an input is wanted; see penult convert -h");
+    if (!output) return pn_fail(err, PN_EINVAL, "convert: -o FILE.onnx is wanted");
+    size_t n = strlen(output);
+    if (n < 6 || strcmp(output + n - 5, ".onnx") != 0)
+        return pn_fail(err, PN_EINVAL, "convert: -o %s: the name must end in .onnx",
+                       output);
+    if (o->preprocess && o->preset)
+        return pn_fail(err, PN_EINVAL,
+                       "convert: --preprocess and --preset exclude each other");
+    return PN_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    pn_arg_list shapes = {.items = calloc((size_t)argc, sizeof(char *))};
+    pn_convert_opts o = {0};
+    const char *output = NULL;
+    const pn_option options[] = {
+        {.name = "output", .letter = 'o', .type = PN_ARG_TEXT, .out = &output},
+        {.name = "labels", .type = PN_ARG_TEXT, .out = &o.labels},
+        {.name = "preprocess", .type = PN_ARG_TEXT, .out = &o.preprocess},
+        {.name = "preset", .type = PN_ARG_TEXT, .out = &o.preset},
+        {.name = "features", .type = PN_ARG_TEXT, .out = &o.features},
+        {.name = "scores", .type = PN_ARG_TEXT, .out = &o.scores},
+        {.name = "input-shape", .type = PN_ARG_LIST, .out = &shapes},
+        {.name = NULL},
+    };
+    pn_err err = {0};
+    pn_graph *g = NULL;
+    int code = PN_EXIT_OK;
+    pn_status st = shapes.items ? PN_OK : PN_ENOMEM;
+    if (!st)
+        st = pn_args_parse(&pn_command_convert, options, argc, argv, &o.n_inputs, &err);
+    o.inputs = (const char *const *)argv + argc - o.n_inputs;
+    o.input_shapes = shapes.items;
+    o.n_input_shapes = shapes.n;
+    if (!st) st = check(&o, output, &err);
+    if (!st) st = pn_convert(&g, &o, &err);
+    if (!st) st = pn_graph_write_onnx(g, output, &err);
+    if (!st) report(g, output);
+    if (st && st != PN_END) code = pn_cli_fail(&err, st);
+    pn_graph_free(&g);
+    free(shapes.items);
+    return code;
+}
+
+const pn_command pn_command_convert = {
+    .name = "convert",
+    .summary = "turn an MXNet checkpoint into one ONNX file",
+    .help = help,
+    .run = run,
+};

@@ -1,0 +1,109 @@
+/* The command's name, and how the process ends. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fields.h"
+#include "cli/command.h"
+
+static const pn_command *const commands[] = {
+    &pn_command_convert, &pn_command_run,   &pn_command_classify,
+    &pn_command_show,    &pn_command_bench,
+};
+enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
+
+static void print_help(void)
+{
+    puts("Usage: penult COMMAND [OPTION]... ARGUMENT...\n"
+         "\n"
+         "Examples:\n"
+         "  penult convert net-symbol.json net-0000.params --labels synset.txt \\\n"
+         "         --preprocess net.yaml -o net.onnx\n"
+         "  penult classify net.onnx photo.jpg\n"
+         "  penult run configs/label-folder.yaml --set input.path=photos\n"
+         "  penult show photos.lmdb\n"
+         "\n"
+         "Commands:");
+    for (int i = 0; i < N_COMMANDS; i++)
+        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    puts("\n"
+         "`penult COMMAND -h` tells more. -h: this text. --version: the version.\n"
+         "\n"
+         "Exit status: 0 done; 64 usage; 65 finished, but more images failed than "
+         "allowed;\n"
+         "66 an input is missing, damaged or not supported; 70 a bug; 74 I/O error;\n"
+         "75 stopped early, run again; 78 config or record wrong, output exists, or "
+         "labels\n"
+         "do not fit the model.");
+}
+
+static int unknown_command(const char *word)
+{
+    const char *names[N_COMMANDS + 1];
+    pn_err err = {0};
+    for (int i = 0; i < N_COMMANDS; i++)
+        names[i] = commands[i]->name;
+    names[N_COMMANDS] = NULL;
+    const char *near = pn_word_nearest(names, word);
+    pn_status st =
+        near
+            ? pn_fail(&err, PN_EINVAL, "unknown command %s; did you mean %s?", word, near)
+            : pn_fail(&err, PN_EINVAL, "unknown command %s; see penult -h", word);
+    return pn_cli_fail(&err, st);
+}
+
+static int dispatch(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : NULL;
+    if (!word) {
+        pn_err err = {0};
+        return pn_cli_fail(
+            &err, pn_fail(&err, PN_EINVAL, "a command is wanted; see penult -h"));
+    }
+    if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0 ||
+        strcmp(word, "help") == 0) {
+        print_help();
+        return PN_EXIT_OK;
+    }
+    if (strcmp(word, "--version") == 0) {
+        puts("penult " PENULT_VERSION);
+        return PN_EXIT_OK;
+    }
+    for (int i = 0; i < N_COMMANDS; i++)
+        if (strcmp(word, commands[i]->name) == 0)
+            return commands[i]->run(argc - 1, argv + 1);
+    return unknown_command(word);
+}
+
+/* A closed 0, 1 or 2 would be given to the next file opened, and what is printed would
+ * land in it. Opened the wrong way round they fail when used, as they should. */
+static void hold_standard_files(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+            open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
+            return;
+}
+
+/* results that did not arrive are a failure, however well the rest went */
+static int finish_stdout(int code)
+{
+    bool failed = ferror(stdout) != 0;
+    errno = 0;
+    if (fflush(stdout) != 0) failed = true;
+    if (!failed) return code;
+    if (errno != EPIPE) /* `| head` has what it wants: nobody needs to be told */
+        fprintf(stderr, "penult: write to stdout: %s\n",
+                errno ? strerror(errno) : "failed");
+    return code ? code : PN_EXIT_IO;
+}
+
+int main(int argc, char **argv)
+{
+    hold_standard_files();
+    signal(SIGPIPE, SIG_IGN);
+    return finish_stdout(dispatch(argc, argv));
+}
