@@ -479,29 +479,39 @@ static void onnx_fini(pn_onnx *o)
     free(o->refused_text);
 }
 
-pn_status pn_graph_read_onnx(pn_graph **out, const char *path, pn_err *err)
+pn_status pn_onnx_read_bytes(pn_graph **out, const void *bytes, size_t size, pn_err *err)
 {
-    pn_file *file = NULL;
-    pn_status st = pn_file_open(&file, path, err);
-    if (st) return st;
     pn_onnx o = {.err = err};
-    pn_wire_init(&o.file, file->data, file->size);
+    pn_wire_init(&o.file, bytes, size);
     o.refused = open_memstream(&o.refused_text, &o.refused_size);
-    st = o.refused ? scan_model(&o) : PN_ENOMEM;
+    pn_status st = o.refused ? scan_model(&o) : PN_ENOMEM;
     if (!st) st = scan_graph(&o);
     if (!st) st = build(&o);
-    if (!st) {
-        st = pn_graph_adopt_file(o.g, file);
-        if (!st) file = NULL; /* the graph's now */
-    }
     if (st) {
         pn_fail(err, st, "%s", pn_status_name(st)); /* if nobody said more */
-        pn_err_prefix(err, "%s", path);
     } else {
         *out = o.g;
         o.g = NULL;
     }
     onnx_fini(&o);
-    if (file) pn_file_close(&file);
     return st;
+}
+
+pn_status pn_graph_read_onnx(pn_graph **out, const char *path, pn_err *err)
+{
+    pn_file *file = NULL;
+    pn_graph *g = NULL;
+    pn_status st = pn_file_open(&file, path, err);
+    if (st) return st;
+    st = pn_onnx_read_bytes(&g, file->data, file->size, err);
+    if (!st) st = pn_graph_adopt_file(g, file);
+    if (st) {
+        pn_fail(err, st, "%s", pn_status_name(st));
+        pn_err_prefix(err, "%s", path);
+        pn_graph_free(&g);
+        pn_file_close(&file);
+        return st;
+    }
+    *out = g;
+    return PN_OK;
 }

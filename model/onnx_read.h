@@ -77,6 +77,10 @@ typedef struct pn_onnx {
     int n_refused;
 } pn_onnx;
 
+/** pn_graph_read_onnx of bytes in memory, lent for the graph's life. */
+PN_MUST_CHECK pn_status pn_onnx_read_bytes(pn_graph **out, const void *bytes, size_t size,
+                                           pn_err *err);
+
 /** Room for element n of an array (a pointer to its pointer). @return PN_ENOMEM */
 PN_MUST_CHECK pn_status pn_onnx_grow(void *array, size_t *capacity, size_t n,
                                      size_t element_bytes);
