@@ -24,5 +24,5 @@ while time.perf_counter() < end or len(times) < 3:
     start = time.perf_counter()
     session.run(None, {feed.name: x})
     times.append(time.perf_counter() - start)
-print(json.dumps({"name": "onnxruntime", "version": ort.__version__, "ms_median": 1e3 * float(np.median(times)),
-                  "ms_min": 1e3 * min(times), "runs": len(times)}))
+print(json.dumps({"name": "onnxruntime", "version": ort.__version__, "median_ms": 1e3 * float(np.median(times)),
+                  "min_ms": 1e3 * min(times), "runs": len(times)}))

@@ -62,7 +62,7 @@ def main():
     for i in range(a.rounds):
         for name, command in sides.items() if i % 2 == 0 else reversed(sides.items()):
             last[name] = one_line(command)
-            rounds[name].append(last[name]["ms_median"])
+            rounds[name].append(last[name]["median_ms"])
             print(f"round {i + 1}: {name} {rounds[name][-1]:.1f} ms a batch", file=sys.stderr)
 
     version = subprocess.run([a.penult, "--version"], capture_output=True, text=True, check=True).stdout.strip()
