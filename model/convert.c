@@ -1,0 +1,371 @@
+/* From files that a person names to a graph with everything on board that `run` will ask.
+ */
+#include "penult/convert.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "model/convert_choose.h"
+#include "model/import_mxnet.h"
+#include "model/utf8.h"
+#include "penult/log.h"
+
+enum { MAX_DIM = 1 << 20, IMAGE_CHANNELS = 3 };
+
+typedef enum kind { KIND_SYMBOL, KIND_PARAMS, KIND_ONNX, N_KINDS } kind;
+static const char *const kind_names[N_KINDS] = {"a symbol JSON", "a .params file",
+                                                "an ONNX model"};
+
+typedef struct converter {
+    const pn_convert_opts *o;
+    pn_err *err;
+    pn_graph *g;
+    pn_file *files[N_KINDS]; /* at most one of each kind */
+    pn_preprocess record;
+    bool has_record;
+    pn_mx_input_shape *shapes; /* one a flag, then one of the record */
+    char **shape_names;
+    int n_shapes;
+    FILE *source_stream;
+    char *source; /* JSON text of PN_META_SOURCE */
+    size_t source_size;
+} converter;
+
+static pn_status out_of_memory(const converter *c)
+{
+    return pn_fail(c->err, PN_ENOMEM, "convert: out of memory");
+}
+
+/* ---- what is asked for ---- */
+
+static pn_status read_record(converter *c)
+{
+    const pn_convert_opts *o = c->o;
+    if (o->preset && o->preprocess)
+        return pn_fail(c->err, PN_EINVAL,
+                       "--preset and --preprocess: both name a preprocessing record");
+    if (!o->preset && !o->preprocess) return PN_OK;
+    c->has_record = true;
+    return o->preset ? pn_preprocess_preset(&c->record, o->preset, c->err)
+                     : pn_preprocess_read_yaml(&c->record, o->preprocess, c->err);
+}
+
+/* "[NAME=]C,H,W", or as many numbers as the input has dimensions without the batch */
+static bool parse_shape(const char *text, char **name, pn_shape *s)
+{
+    const char *equals = strrchr(text, '='), *at = equals ? equals + 1 : text;
+    pn_mx_tuple t;
+    char list[256];
+    if (equals == text || strspn(at, "0123456789,") != strlen(at)) return false;
+    if (snprintf(list, sizeof(list), "(%s)", at) >= (int)sizeof(list)) return false;
+    if (!pn_mx_parse_tuple(list, &t) || t.n < 1 || t.n >= PN_MAX_DIMS) return false;
+    s->ndim = t.n;
+    for (int i = 0; i < t.n; i++) {
+        s->dim[i] = t.v[i];
+        if (t.v[i] < 1 || t.v[i] > MAX_DIM) return false;
+    }
+    if (equals) {
+        *name = strndup(text, (size_t)(equals - text));
+        return *name != NULL;
+    }
+    return true;
+}
+
+static pn_status read_shapes(converter *c)
+{
+    int n = c->o->n_input_shapes;
+    c->shapes = calloc((size_t)n + 1, sizeof(*c->shapes));
+    c->shape_names = calloc((size_t)n + 1, sizeof(*c->shape_names));
+    if (!c->shapes || !c->shape_names) return out_of_memory(c);
+    for (int i = 0; i < n; i++) {
+        pn_mx_input_shape *s = &c->shapes[i];
+        if (!parse_shape(c->o->input_shapes[i], &c->shape_names[i], &s->shape))
+            return pn_fail(c->err, PN_EINVAL, "--input-shape %s: must be [NAME=]C,H,W",
+                           c->o->input_shapes[i]);
+        s->name = c->shape_names[i];
+    }
+    c->n_shapes = n;
+    if (c->has_record) {
+        pn_mx_input_shape *s = &c->shapes[c->n_shapes++];
+        s->is_fallback = true;
+        s->shape = (pn_shape){.ndim = 3,
+                              .dim = {IMAGE_CHANNELS, c->record.height, c->record.width}};
+    }
+    return PN_OK;
+}
+
+/* ---- what is given ---- */
+
+static bool begins_with(const pn_file *f, const char *bytes, size_t n)
+{
+    return f->size >= n && !memcmp(f->data, bytes, n);
+}
+
+static bool sniff(const pn_file *f, kind *out)
+{
+    size_t at = begins_with(f, "\xEF\xBB\xBF", 3) ? 3 : 0;
+    while (at < f->size && at < 4096 && strchr(" \t\r\n", f->data[at]) && f->data[at])
+        at++;
+    if (at < f->size && f->data[at] == '{') {
+        *out = KIND_SYMBOL;
+        return true;
+    }
+    if (begins_with(f, "\x12\x01\0\0\0\0\0\0", 8) ||
+        begins_with(f, "\0\0\0\0\0\0\x01\x12", 8) || begins_with(f, "PK\x03\x04", 4) ||
+        begins_with(f, "\x93NUMPY", 6)) {
+        *out = KIND_PARAMS;
+        return true;
+    }
+    /* a message's first field: the version of the IR as a rule, else any of a model's */
+    if (f->size >= 2 && (f->data[0] == 0x08 || f->data[0] == 0x12 || f->data[0] == 0x1A ||
+                         f->data[0] == 0x3A || f->data[0] == 0x42)) {
+        *out = KIND_ONNX;
+        return true;
+    }
+    return false;
+}
+
+/* a file's name is bytes, JSON is text */
+static void print_json_string(FILE *to, const char *s)
+{
+    size_t left = strlen(s), n;
+    fputc('"', to);
+    for (; left; s += n, left -= n) {
+        n = pn_utf8_length((const unsigned char *)s, left);
+        if (n == 0) {
+            fputs("\\ufffd", to);
+            n = 1;
+        } else if (n == 1 && ((unsigned char)*s < 0x20 || *s == '"' || *s == '\\')) {
+            fprintf(to, "\\u%04x", (unsigned)(unsigned char)*s);
+        } else {
+            fwrite(s, 1, n, to);
+        }
+    }
+    fputc('"', to);
+}
+
+static void note_source(converter *c, const pn_file *f, bool is_first)
+{
+    char hex[PN_SHA256_HEX];
+    const char *slash = strrchr(f->path, '/');
+    pn_sha256_hex(f->data, f->size, hex);
+    fputs(is_first ? "[{\"file\": " : ", {\"file\": ", c->source_stream);
+    print_json_string(c->source_stream, slash ? slash + 1 : f->path);
+    fprintf(c->source_stream, ", \"sha256\": \"%s\", \"bytes\": %zu}", hex, f->size);
+}
+
+static pn_status open_input(converter *c, const char *path)
+{
+    pn_file *f;
+    kind k;
+    pn_status st = pn_file_open(&f, path, c->err);
+    if (st) return st;
+    if (!sniff(f, &k))
+        st = pn_fail(c->err, PN_EFORMAT,
+                     "%s: is no symbol JSON, no .params file and no ONNX model", path);
+    else if (c->files[k])
+        st = pn_fail(c->err, PN_EINVAL, "%s: is %s, and so is %s", path, kind_names[k],
+                     c->files[k]->path);
+    if (st) {
+        pn_file_close(&f);
+        return st;
+    }
+    c->files[k] = f;
+    return PN_OK;
+}
+
+static pn_status open_inputs(converter *c)
+{
+    for (int i = 0; i < c->o->n_inputs; i++) {
+        pn_status st = open_input(c, c->o->inputs[i]);
+        if (st) return st;
+    }
+    const pn_file *symbol = c->files[KIND_SYMBOL], *params = c->files[KIND_PARAMS];
+    if (c->files[KIND_ONNX] ? symbol || params : !symbol || !params)
+        return pn_fail(
+            c->err, PN_EINVAL,
+            "convert takes a symbol JSON and its .params file, or one ONNX model; "
+            "given:%s%s%s%s",
+            symbol ? " a symbol JSON" : "", params ? " a .params file" : "",
+            c->files[KIND_ONNX] ? " an ONNX model" : "",
+            c->o->n_inputs ? "" : " nothing");
+    c->source_stream = open_memstream(&c->source, &c->source_size);
+    if (!c->source_stream) return out_of_memory(c);
+    bool is_first = true;
+    for (int k = 0; k < N_KINDS; k++)
+        if (c->files[k]) {
+            note_source(c, c->files[k], is_first);
+            is_first = false;
+        }
+    fputc(']', c->source_stream);
+    return PN_OK;
+}
+
+/* ---- the graph ---- */
+
+static pn_status check_shapes_used(const converter *c)
+{
+    for (int i = 0; i < c->o->n_input_shapes; i++)
+        if (!c->shapes[i].is_used)
+            return pn_fail(c->err, PN_EINVAL,
+                           "--input-shape %s: the model has no such input",
+                           c->o->input_shapes[i]);
+    return PN_OK;
+}
+
+static pn_status import_mxnet(converter *c)
+{
+    pn_file *symbol = c->files[KIND_SYMBOL], *params = c->files[KIND_PARAMS];
+    pn_mx_symbol *s = NULL;
+    pn_mx_params *p = NULL;
+    pn_status st =
+        pn_mx_symbol_read(&s, symbol->data, symbol->size, symbol->path, c->err);
+    if (!st) st = pn_mx_params_read(&p, params, c->err);
+    if (!st) {
+        st = pn_mx_import_graph(&c->g, s, p, c->shapes, c->n_shapes, c->err);
+        if (st) pn_err_prefix(c->err, "%s", symbol->path);
+    }
+    pn_mx_symbol_free(&s);
+    pn_mx_params_free(&p);
+    if (!st) st = pn_graph_adopt_file(c->g, params);
+    if (!st) c->files[KIND_PARAMS] = NULL; /* the graph's now */
+    if (!st) st = check_shapes_used(c);
+    return st;
+}
+
+/* an ONNX model brings its sizes along: a flag can only agree */
+static pn_status read_onnx(converter *c)
+{
+    pn_status st = pn_graph_read_onnx(&c->g, c->o->inputs[0], c->err);
+    for (int i = 0; i < c->o->n_input_shapes && !st; i++) {
+        pn_mx_input_shape *s = &c->shapes[i];
+        for (int k = 0; k < c->g->n_inputs && !s->is_used; k++) {
+            const pn_value *v = &c->g->values[c->g->inputs[k]];
+            char is[PN_SHAPE_TEXT];
+            if (s->name && strcmp(s->name, v->name) != 0) continue;
+            s->is_used = true;
+            bool fits = v->shape.ndim == s->shape.ndim + 1;
+            for (int d = 0; fits && d < s->shape.ndim; d++)
+                fits = v->shape.dim[d + 1] == s->shape.dim[d];
+            if (!fits)
+                return pn_fail(c->err, PN_EINVAL,
+                               "--input-shape %s: the model's input \"%s\" is %s",
+                               c->o->input_shapes[i], v->name,
+                               pn_shape_text(&v->shape, is, sizeof(is)));
+        }
+    }
+    return st ? st : check_shapes_used(c);
+}
+
+/* ---- what goes with it ---- */
+
+static pn_status set_meta(converter *c, const char *key, const char *value)
+{
+    pn_status st = pn_graph_set_meta(c->g, key, value);
+    return st ? pn_fail(c->err, st, "%s: %s", key, pn_status_name(st)) : PN_OK;
+}
+
+static pn_status add_record(converter *c)
+{
+    char is[PN_SHAPE_TEXT], *json = NULL;
+    if (!c->has_record) {
+        if (!pn_graph_meta(c->g, PN_META_PREPROCESS))
+            pn_log(PN_LOG_WARN,
+                   "no preprocessing record and no preset: run and classify will "
+                   "refuse this model until it has one (--preprocess, --preset)");
+        return PN_OK;
+    }
+    bool fits = false;
+    const pn_value *v = NULL;
+    for (int i = 0; i < c->g->n_inputs && !fits; i++) {
+        v = &c->g->values[c->g->inputs[i]];
+        fits = v->shape.ndim == 4 && v->shape.dim[1] == IMAGE_CHANNELS &&
+               v->shape.dim[2] == c->record.height && v->shape.dim[3] == c->record.width;
+    }
+    if (!fits)
+        return pn_fail(
+            c->err, PN_EMISMATCH,
+            "the preprocessing record makes 3x%dx%d, but the model's input is %s",
+            c->record.height, c->record.width,
+            v ? pn_shape_text(&v->shape, is, sizeof(is)) : "none");
+    pn_status st = pn_preprocess_to_json(&c->record, &json);
+    if (!st) st = set_meta(c, PN_META_PREPROCESS, json);
+    free(json);
+    return st;
+}
+
+static pn_status check_labels(const converter *c, const pn_labels *l, const char *where)
+{
+    const pn_value *v = &c->g->values[c->g->outputs[0]];
+    int64_t classes = pn_shape_count(&v->shape);
+    if (classes >= 0 && (uint64_t)classes == l->n) return PN_OK;
+    return pn_fail(c->err, PN_EMISMATCH,
+                   "%s: %zu labels, but the output \"%s\" has %lld classes", where, l->n,
+                   v->name, (long long)classes);
+}
+
+static pn_status add_labels(converter *c)
+{
+    pn_labels l = {0};
+    const char *path = c->o->labels;
+    pn_status st =
+        path ? pn_labels_read(&l, path, c->err) : pn_labels_of_graph(&l, c->g, c->err);
+    if (st) return st;
+    if (path || l.n) st = check_labels(c, &l, path ? path : PN_META_LABELS);
+    if (path && !st) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *to = open_memstream(&text, &size);
+        for (size_t i = 0; to && i < l.n; i++)
+            fprintf(to, "%s%s", i ? "\n" : "", l.lines[i]);
+        st = to && fclose(to) == 0 ? set_meta(c, PN_META_LABELS, text) : out_of_memory(c);
+        free(text);
+    }
+    pn_labels_fini(&l);
+    return st;
+}
+
+static pn_status add_source(converter *c)
+{
+    bool is_whole = fclose(c->source_stream) == 0;
+    c->source_stream = NULL;
+    return is_whole ? set_meta(c, PN_META_SOURCE, c->source) : out_of_memory(c);
+}
+
+static pn_status convert_all(converter *c)
+{
+    pn_status st = read_record(c);
+    if (!st) st = read_shapes(c);
+    if (!st) st = open_inputs(c);
+    if (!st) st = c->files[KIND_ONNX] ? read_onnx(c) : import_mxnet(c);
+    if (!st && c->g->n_outputs == 0)
+        st = pn_fail(c->err, PN_EFORMAT, "%s: the graph has no output", c->o->inputs[0]);
+    if (!st) st = add_record(c);
+    if (!st) st = add_labels(c);
+    if (!st) st = pn_choose_features(c->g, c->o->features, c->err);
+    if (!st) st = pn_choose_scores(c->g, c->o->scores, c->err);
+    if (!st) st = add_source(c);
+    return st;
+}
+
+pn_status pn_convert(pn_graph **out, const pn_convert_opts *opts, pn_err *err)
+{
+    converter c = {.o = opts, .err = err};
+    pn_status st = convert_all(&c);
+    if (c.source_stream) fclose(c.source_stream);
+    free(c.source);
+    for (int k = 0; k < N_KINDS; k++)
+        if (c.files[k]) pn_file_close(&c.files[k]);
+    for (int i = 0; i < opts->n_input_shapes && c.shape_names; i++)
+        free(c.shape_names[i]);
+    free(c.shape_names);
+    free(c.shapes);
+    if (st)
+        pn_graph_free(&c.g);
+    else
+        *out = c.g;
+    return st;
+}

@@ -1,0 +1,150 @@
+/* Softmax in its four kinds, loss layers as what they are at inference, and operators
+ * that do nothing then. */
+#include "model/import_mxnet_ops.h"
+
+#include <string.h>
+
+static void check_batch_apart(pn_mx_import *im, const pn_shape *in, int axis)
+{
+    if (im->status) return;
+    if (in->dim[axis] == PN_DIM_FREE) pn_mx_refuse(im, "over the batch");
+}
+
+/* over everything but the first dimension, the shape kept */
+static void softmax_of_rest(pn_mx_import *im, int x, const pn_shape *in)
+{
+    if (im->status) return;
+    pn_shape flat = {.ndim = 2, .dim = {in->dim[0], pn_mx_product(in, 1, in->ndim)}};
+    if (in->ndim < 2) {
+        pn_mx_fail(im, PN_EFORMAT, "on a tensor of %d dimensions", in->ndim);
+        return;
+    }
+    if (in->ndim == 2) {
+        pn_mx_emit(im, PN_OP_SOFTMAX, NULL, in, PN_MX_IN(x));
+        pn_mx_set_int(im, "axis", 1);
+        return;
+    }
+    int rows = pn_mx_emit(im, PN_OP_FLATTEN, "flat", &flat, PN_MX_IN(x));
+    pn_mx_set_int(im, "axis", 1);
+    int soft = pn_mx_emit(im, PN_OP_SOFTMAX, "softmax", &flat, PN_MX_IN(rows));
+    pn_mx_set_int(im, "axis", 1);
+    pn_mx_emit_reshape(im, NULL, soft, in);
+}
+
+static void softmax_along(pn_mx_import *im, pn_op op, int x, const pn_shape *in, int axis)
+{
+    check_batch_apart(im, in, axis);
+    pn_mx_emit(im, op, NULL, in, PN_MX_IN(x));
+    pn_mx_set_int(im, "axis", axis);
+}
+
+static void softmax_output(pn_mx_import *im)
+{
+    int x = pn_mx_data(im, 0);
+    pn_shape in = pn_mx_shape_of(im, x);
+    bool is_multi = pn_mx_bool(im, "multi_output", false);
+    bool keeps_shape = pn_mx_bool(im, "preserve_shape", false);
+    if (!im->status && in.ndim < 2)
+        pn_mx_fail(im, PN_EFORMAT, "on a tensor of %d dimensions", in.ndim);
+    if (is_multi)
+        softmax_along(im, PN_OP_SOFTMAX, x, &in, 1);
+    else if (keeps_shape)
+        softmax_along(im, PN_OP_SOFTMAX, x, &in, in.ndim - 1);
+    else
+        softmax_of_rest(im, x, &in);
+}
+
+static void softmax_activation(pn_mx_import *im)
+{
+    static const char *const modes[] = {"instance", "channel", NULL};
+    int x = pn_mx_data(im, 0);
+    pn_shape in = pn_mx_shape_of(im, x);
+    int mode = pn_mx_choice(im, "mode", 0, modes);
+    if (!im->status && mode == 1 && in.ndim < 3)
+        pn_mx_fail(im, PN_EFORMAT, "mode=channel on a tensor of %d dimensions", in.ndim);
+    if (mode == 1)
+        softmax_along(im, PN_OP_SOFTMAX, x, &in, 1);
+    else
+        softmax_of_rest(im, x, &in);
+}
+
+static void check_softmax(pn_mx_import *im)
+{
+    static const char *const types[] = {"float32", NULL};
+    if (pn_mx_bool(im, "use_length", false)) pn_mx_refuse(im, "use_length");
+    pn_mx_choice(im, "dtype", 0, types);
+}
+
+static void softmax(pn_mx_import *im)
+{
+    int x = pn_mx_data(im, 0);
+    pn_shape in = pn_mx_shape_of(im, x);
+    int axis = pn_mx_axis(im, "axis", -1, in.ndim);
+    double temperature = pn_mx_real(im, "temperature", 1);
+    if (!im->status && temperature == 0) pn_mx_fail(im, PN_EFORMAT, "temperature 0");
+    if (im->status) return;
+    if (!strcmp(im->node->op, "softmin"))
+        x = pn_mx_emit(im, PN_OP_NEG, "minus", &in, PN_MX_IN(x));
+    if (temperature != 1) {
+        int by = pn_mx_scalar(im, "temperature", temperature);
+        x = pn_mx_emit(im, PN_OP_DIV, "cooled", &in, PN_MX_IN(x, by));
+    }
+    bool is_log = !strcmp(im->node->op, "log_softmax");
+    softmax_along(im, is_log ? PN_OP_LOG_SOFTMAX : PN_OP_SOFTMAX, x, &in, axis);
+}
+
+static void identity(pn_mx_import *im)
+{
+    int x = pn_mx_data(im, 0);
+    pn_shape in = pn_mx_shape_of(im, x);
+    pn_mx_emit(im, PN_OP_IDENTITY, NULL, &in, PN_MX_IN(x));
+}
+
+static void logistic_output(pn_mx_import *im)
+{
+    int x = pn_mx_data(im, 0);
+    pn_shape in = pn_mx_shape_of(im, x);
+    pn_mx_emit(im, PN_OP_SIGMOID, NULL, &in, PN_MX_IN(x));
+}
+
+static void check_dropout(pn_mx_import *im)
+{
+    static const char *const modes[] = {"training", NULL};
+    pn_mx_choice(im, "mode", 0, modes); /* `always` is random at inference, too */
+}
+
+/* everything is computed in float32, so that a cast to it changes nothing */
+static void check_cast(pn_mx_import *im)
+{
+    static const char *const types[] = {"float32", NULL};
+    pn_mx_choice(im, "dtype", -1, types);
+}
+
+#define SOFTMAX(name)                                                                    \
+    {                                                                                    \
+        name, softmax, check_softmax, "axis temperature dtype use_length"                \
+    }
+#define IDENTITY(name)                                                                   \
+    {                                                                                    \
+        name, identity, NULL, "margin regularization_coefficient use_linear"             \
+    }
+
+const pn_mx_op pn_mx_ops_head[] = {
+    {"SoftmaxOutput", softmax_output, NULL, "multi_output preserve_shape"},
+    {"SoftmaxActivation", softmax_activation, NULL, "mode"},
+    SOFTMAX("softmax"),
+    SOFTMAX("log_softmax"),
+    SOFTMAX("softmin"),
+    IDENTITY("LinearRegressionOutput"),
+    IDENTITY("MAERegressionOutput"),
+    IDENTITY("SVMOutput"),
+    {"LogisticRegressionOutput", logistic_output, NULL, ""},
+    IDENTITY("MakeLoss"),
+    IDENTITY("BlockGrad"),
+    IDENTITY("_copy"),
+    {"IdentityAttachKLSparseReg", identity, NULL, "sparseness_target penalty"},
+    {"Dropout", identity, check_dropout, "p mode axes"},
+    {"Cast", identity, check_cast, "dtype"},
+    {"amp_cast", identity, check_cast, "dtype"},
+    {NULL, NULL, NULL, NULL},
+};
