@@ -1,0 +1,128 @@
+/* Graph in, model out: copy or resize, lower, passes, plan, pack. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/lower.h"
+#include "engine/ops/ops.h"
+#include "engine/passes/passes.h"
+#include "engine/plan.h"
+#include "engine/resize_input.h"
+#include "engine/tap_names.h"
+
+static pn_status prepare_layers(struct pn_model *m, const pn_graph *g, pn_err *err)
+{
+    for (int i = 0; i < m->n_layers; i++) {
+        pn_layer *l = &m->layers[i];
+        pn_status st = pn_ops_of(l->kind)->prepare(m, g, l);
+        if (st)
+            return pn_fail(err, st, "%s \"%s\": %s", pn_op_name(l->op), l->name,
+                           st == PN_EUNSUPPORTED ? "operands of these shapes"
+                           : st == PN_EFORMAT    ? "its weights have too few elements"
+                                                 : pn_status_name(st));
+        if (l->scratch_floats > m->scratch_floats) m->scratch_floats = l->scratch_floats;
+    }
+    /* whole cache lines, and padding, between one thread's and the next */
+    m->scratch_floats =
+        (m->scratch_floats + 2 * PN_ALIGN_FLOATS - 1) / PN_ALIGN_FLOATS * PN_ALIGN_FLOATS;
+    return PN_OK;
+}
+
+static pn_status set_taps(struct pn_model *m, const pn_graph *g, const int *values,
+                          const int *tensors, int n, pn_err *err)
+{
+    m->taps = pn_arena_alloc(&m->arena, ((size_t)n + 1) * sizeof(*m->taps));
+    if (!m->taps) return pn_fail(err, PN_ENOMEM, "compile: out of memory");
+    m->n_taps = n;
+    for (int i = 0; i < n; i++) {
+        pn_tap *t = &m->taps[i];
+        const pn_shape *s = &g->values[values[i]].shape;
+        t->tensor = tensors[i];
+        t->shape.ndim = s->ndim - 1;
+        for (int d = 0; d < t->shape.ndim; d++)
+            t->shape.dim[d] = s->dim[d + 1];
+        t->count = (size_t)pn_shape_count(&t->shape);
+        t->out_offset = m->image_floats;
+        m->image_floats += (int64_t)((t->count + PN_ALIGN_FLOATS - 1) / PN_ALIGN_FLOATS *
+                                     PN_ALIGN_FLOATS);
+    }
+    return PN_OK;
+}
+
+static pn_status compile(struct pn_model *m, const pn_graph *g, const int *taps, int n,
+                         pn_err *err)
+{
+    int *tensors = malloc(((size_t)n + 1) * sizeof(*tensors));
+    if (!tensors) return pn_fail(err, PN_ENOMEM, "compile: out of memory");
+    pn_status st = pn_lower_graph(m, g, taps, n, tensors, err);
+    if (!st && (st = pn_passes_run(m)))
+        pn_fail(err, st, "compile: %s", pn_status_name(st));
+    if (!st) st = pn_plan_tensors(m, err);
+    if (!st) st = prepare_layers(m, g, err);
+    if (!st) st = set_taps(m, g, taps, tensors, n, err);
+    free(tensors);
+    return st;
+}
+
+pn_status pn_model_compile(pn_model **out, const pn_graph *g, const pn_model_opts *opts,
+                           pn_err *err)
+{
+    static const pn_model_opts defaults = {.cpu = PN_CPU_AUTO};
+    if (!opts) opts = &defaults;
+    pn_graph *resized = NULL;
+    int *taps = NULL, n_taps = 0;
+    pn_model *m = calloc(1, sizeof(*m));
+    if (!m) return pn_fail(err, PN_ENOMEM, "compile: out of memory");
+    pn_status st = pn_cpu_resolve(&m->cpu, opts->cpu, err);
+    if (!st && m->cpu != PN_CPU_C) st = pn_team_check(err);
+    if (st) goto fail;
+    pn_kernels_init(&m->kernels, m->cpu);
+    if (opts->height || opts->width) {
+        st = pn_resize_input(&resized, g, opts->height, opts->width, err);
+        if (st) goto fail;
+        g = resized;
+    }
+    st = pn_tap_names_find(&taps, &n_taps, g, opts, err);
+    if (!st) st = compile(m, g, taps, n_taps, err);
+    if (st) goto fail;
+    free(taps);
+    pn_graph_free(&resized);
+    *out = m;
+    return PN_OK;
+fail:
+    free(taps);
+    pn_graph_free(&resized);
+    pn_model_free(&m);
+    return st;
+}
+
+void pn_model_free(pn_model **m)
+{
+    if (!*m) return;
+    pn_net_free(*m);
+    free(*m);
+    *m = NULL;
+}
+
+void pn_model_get_info(const pn_model *m, pn_model_info *info)
+{
+    const pn_shape *s = &m->tensors[m->input].shape;
+    memset(info, 0, sizeof(*info));
+    info->cpu = m->cpu;
+    info->channels = (int)s->dim[0];
+    info->height = s->ndim > 1 ? (int)s->dim[1] : 1;
+    info->width = s->ndim > 2 ? (int)s->dim[2] : 1;
+    info->weight_bytes = m->weight_bytes;
+    info->image_bytes = m->image_floats * (int64_t)sizeof(float);
+    info->thread_bytes = (int64_t)(m->scratch_floats * sizeof(float));
+    info->n_taps = m->n_taps;
+}
+
+size_t pn_model_tap_count(const pn_model *m, int tap)
+{
+    return m->taps[tap].count;
+}
+
+const pn_shape *pn_model_tap_shape(const pn_model *m, int tap)
+{
+    return &m->taps[tap].shape;
+}

@@ -1,0 +1,248 @@
+/* Liveness and places: a tensor's floats belong to it from the layer that writes it to
+ * the last that reads it. One pass over the layers in time, best fit among the holes. */
+#include "engine/plan.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct hole {
+    int64_t at, size;
+} hole;
+
+typedef struct space {
+    hole *holes; /* ascending, none touching the next */
+    int n;
+    int64_t end, peak; /* floats; nothing is used from end on */
+} space;
+
+static int64_t round_up(int64_t n)
+{
+    return (n + PN_ALIGN_FLOATS - 1) / PN_ALIGN_FLOATS * PN_ALIGN_FLOATS;
+}
+
+static int64_t space_take(space *s, int64_t size)
+{
+    int best = -1;
+    for (int i = 0; i < s->n; i++)
+        if (s->holes[i].size >= size &&
+            (best < 0 || s->holes[i].size < s->holes[best].size))
+            best = i;
+    if (best < 0) {
+        int64_t at = s->end;
+        if (s->n && s->holes[s->n - 1].at + s->holes[s->n - 1].size == s->end)
+            at = s->holes[--s->n].at;
+        s->end = at + size;
+        if (s->end > s->peak) s->peak = s->end;
+        return at;
+    }
+    hole *h = &s->holes[best];
+    const int64_t at = h->at;
+    h->at += size;
+    h->size -= size;
+    if (!h->size) {
+        memmove(h, h + 1, (size_t)(s->n - best - 1) * sizeof(*h));
+        s->n--;
+    }
+    return at;
+}
+
+static void space_give(space *s, int64_t at, int64_t size)
+{
+    int i = s->n;
+    while (i > 0 && s->holes[i - 1].at > at)
+        i--;
+    const bool left = i > 0 && s->holes[i - 1].at + s->holes[i - 1].size == at;
+    const bool right = i < s->n && at + size == s->holes[i].at;
+    if (left && right) {
+        s->holes[i - 1].size += size + s->holes[i].size;
+        memmove(&s->holes[i], &s->holes[i + 1], (size_t)(s->n - i - 1) * sizeof(hole));
+        s->n--;
+    } else if (left) {
+        s->holes[i - 1].size += size;
+    } else if (right) {
+        s->holes[i].at = at;
+        s->holes[i].size += size;
+    } else {
+        memmove(&s->holes[i + 1], &s->holes[i], (size_t)(s->n - i) * sizeof(hole));
+        s->holes[i] = (hole){at, size};
+        s->n++;
+    }
+}
+
+/* What follows from the parent, which has been done. */
+static void place_in_parent(struct pn_model *m, int t)
+{
+    pn_tensor *x = &m->tensors[t];
+    const bool is_map = pn_tensor_is_map(x);
+    x->root = t;
+    x->offset = 0;
+    x->pixel_stride = is_map ? x->shape.dim[0] : 1;
+    if (x->parent != PN_NONE) {
+        const pn_tensor *p = &m->tensors[x->parent];
+        x->root = p->root;
+        x->offset = p->offset + x->parent_offset;
+        if (!x->is_reshape && is_map) x->pixel_stride = p->pixel_stride;
+    }
+    if (is_map) {
+        x->stride[0] = 1;
+        x->stride[2] = (ptrdiff_t)x->pixel_stride;
+        x->stride[1] = (ptrdiff_t)(x->pixel_stride * x->shape.dim[2]);
+        return;
+    }
+    int64_t stride = 1;
+    for (int i = x->shape.ndim - 1; i >= 0; i--) {
+        x->stride[i] = (ptrdiff_t)stride;
+        stride *= x->shape.dim[i];
+    }
+}
+
+/* Roots, offsets and strides; parents before children, whatever their numbers. */
+static pn_status resolve(struct pn_model *m)
+{
+    int *chain = malloc(((size_t)m->n_tensors + 1) * sizeof(*chain));
+    if (!chain) return PN_ENOMEM;
+    for (int t = 0; t < m->n_tensors; t++)
+        m->tensors[t].root = PN_NONE;
+    for (int t = 0; t < m->n_tensors; t++) {
+        int n = 0;
+        for (int p = t; p != PN_NONE && m->tensors[p].root == PN_NONE;
+             p = m->tensors[p].parent)
+            chain[n++] = p;
+        while (n)
+            place_in_parent(m, chain[--n]);
+    }
+    free(chain);
+    return PN_OK;
+}
+
+static void touch(struct pn_model *m, int tensor, int layer)
+{
+    if (tensor == PN_NONE) return;
+    pn_tensor *root = &m->tensors[m->tensors[tensor].root];
+    if (layer < root->first) root->first = layer;
+    if (layer > root->last) root->last = layer;
+}
+
+/* first and last of the roots; -1 is before the first layer, n_layers after the last. */
+static void find_lives(struct pn_model *m)
+{
+    for (int t = 0; t < m->n_tensors; t++) {
+        m->tensors[t].first = INT_MAX;
+        m->tensors[t].last = INT_MIN;
+    }
+    for (int i = 0; i < m->n_layers; i++) {
+        const pn_layer *l = &m->layers[i];
+        touch(m, l->in[0], i);
+        touch(m, l->in[1], i);
+        touch(m, l->residual, i);
+        touch(m, l->out, i);
+    }
+    touch(m, m->input, -1);
+    for (int t = 0; t < m->n_tensors; t++)
+        if (m->tensors[t].is_pinned) touch(m, t, m->n_layers);
+}
+
+/* Input `k` of layer i may give its memory to the output: same floats in the same order,
+ * read by nobody later, and by this layer only float for float. */
+static bool can_overwrite(const struct pn_model *m, const int *up, int i, int k)
+{
+    const pn_layer *l = &m->layers[i];
+    if (l->kind != PN_LAYER_AFFINE && l->kind != PN_LAYER_UNARY &&
+        l->kind != PN_LAYER_BINARY)
+        return false;
+    const int in = l->in[k], other = l->in[1 - k];
+    if (in == PN_NONE || in == l->out) return false;
+    const pn_tensor *x = &m->tensors[in], *y = &m->tensors[l->out];
+    if (x->root != in || y->root != l->out || !pn_shape_equal(&x->shape, &y->shape))
+        return false;
+    if (other != PN_NONE && other != in && m->tensors[other].root == x->root)
+        return false;
+    return m->tensors[up[in]].last == i;
+}
+
+/* up[t]: whose memory root t was given; lives grow as memory is handed on. */
+static pn_status share_memory(struct pn_model *m)
+{
+    int *up = malloc(((size_t)m->n_tensors + 1) * sizeof(*up));
+    if (!up) return PN_ENOMEM;
+    for (int t = 0; t < m->n_tensors; t++)
+        up[t] = t;
+    for (int i = 0; i < m->n_layers; i++) {
+        for (int k = 0; k < 2; k++) {
+            if (!can_overwrite(m, up, i, k)) continue;
+            const int in = m->layers[i].in[k], out = m->layers[i].out;
+            up[out] = up[in];
+            m->tensors[up[in]].last = m->tensors[out].last;
+            m->tensors[out].parent = in;
+            m->tensors[out].parent_offset = 0;
+            break;
+        }
+    }
+    free(up);
+    pn_status st = resolve(m);
+    if (!st) find_lives(m);
+    return st;
+}
+
+/* Roots by the layer at which they begin and end, as linked lists. */
+typedef struct calendar {
+    int *begins, *ends;         /* by layer + 1; head of a list, PN_NONE: empty */
+    int *next_begin, *next_end; /* by tensor */
+} calendar;
+
+static pn_status place_roots(struct pn_model *m, const calendar *c, space *s)
+{
+    for (int day = 0; day <= m->n_layers + 1; day++) {
+        for (int t = c->begins[day]; t != PN_NONE; t = c->next_begin[t]) {
+            pn_tensor *x = &m->tensors[t];
+            x->image_stride = round_up(pn_shape_count(&x->shape));
+            x->arena_offset = space_take(s, x->image_stride);
+            if (s->peak > ((int64_t)1 << 40)) return PN_EUNSUPPORTED;
+        }
+        for (int t = c->ends[day]; t != PN_NONE; t = c->next_end[t])
+            space_give(s, m->tensors[t].arena_offset, m->tensors[t].image_stride);
+    }
+    return PN_OK;
+}
+
+static pn_status place_all(struct pn_model *m)
+{
+    const size_t days = (size_t)m->n_layers + 2, n = (size_t)m->n_tensors;
+    int *all = malloc((2 * days + 2 * n + 1) * sizeof(*all));
+    space s = {.holes = malloc((n + 1) * sizeof(hole))};
+    pn_status st = PN_ENOMEM;
+    if (all && s.holes) {
+        for (size_t i = 0; i < 2 * days; i++)
+            all[i] = PN_NONE;
+        calendar c = {all, all + days, all + 2 * days, all + 2 * days + n};
+        for (int t = m->n_tensors - 1; t >= 0; t--) {
+            const pn_tensor *x = &m->tensors[t];
+            if (x->root != t || x->first == INT_MAX) continue;
+            c.next_begin[t] = c.begins[x->first + 1];
+            c.begins[x->first + 1] = t;
+            c.next_end[t] = c.ends[x->last + 1];
+            c.ends[x->last + 1] = t;
+        }
+        st = place_roots(m, &c, &s);
+        m->image_floats = s.peak;
+    }
+    free(s.holes);
+    free(all);
+    return st;
+}
+
+pn_status pn_plan_tensors(struct pn_model *m, pn_err *err)
+{
+    pn_status st = resolve(m);
+    if (!st) {
+        find_lives(m);
+        st = share_memory(m);
+    }
+    if (!st) st = place_all(m);
+    if (st)
+        return pn_fail(err, st, "compile: %s",
+                       st == PN_ENOMEM ? "out of memory"
+                                       : "an image takes too much memory");
+    return PN_OK;
+}

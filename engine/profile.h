@@ -1,0 +1,19 @@
+/** @file profile.h  Where a run's time goes, layer by layer; for benchmarks. */
+#ifndef PN_ENGINE_PROFILE_H
+#define PN_ENGINE_PROFILE_H
+
+#include "penult/model.h"
+
+typedef struct pn_layer_time {
+    const char *name; /**< lent by the model */
+    const char *op;
+    pn_shape shape; /**< of one image's output */
+    double busy_s;  /**< wall clock, summed over the runs since profiling began */
+} pn_layer_time;
+
+/** Time every layer from the next run on. @return PN_ENOMEM */
+PN_MUST_CHECK pn_status pn_exec_profile(pn_exec *x);
+/** The times of layers first .. first + n. @return the number of layers there are */
+int pn_exec_layer_times(const pn_exec *x, int first, pn_layer_time *out, int n);
+
+#endif
