@@ -63,7 +63,7 @@ static void choose(fake_run *f, pn_run_plan *plan, uint64_t *s, const char *path
     f->signum = what == 2 && catches ? (below(s, 2) ? SIGINT : SIGTERM) : 0;
     fake_plan(plan, f);
     plan->handle_signals = true;
-    plan->workers = 1 + below(s, 4);
+    f->workers = plan->workers = 1 + below(s, 4);
     plan->shape.capacity = 1 + below(s, 5);
     plan->in_flight = 1 + below(s, 6);
     plan->progress = below(s, 4) ? 0 : 2;

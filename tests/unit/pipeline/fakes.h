@@ -40,6 +40,7 @@ typedef struct fake_run {
     fake_stage at_stage; /**< the call at which something happens, from 1; 0: none */
     fake_call at_call;
     int at_nth;
+    bool and_later;                                    /**< and at every later one */
     pn_status fail_with;                               /**< PN_OK: nothing fails */
     int signum;                                        /**< 0: no signal */
     void (*on_apply)(struct fake_run *f, pn_batch *b); /**< of the first transform */
@@ -48,6 +49,8 @@ typedef struct fake_run {
 
     atomic_int calls[FAKE_STAGES][FAKE_CALLS];
     atomic_int n_pulled, n_pushed, n_batches_pulled, n_batches_pushed, most_batches;
+    int workers; /**< of the plan: set to check that nobody works early */
+    atomic_int n_started, early_work;
     atomic_int work_after_failure; /**< calls to a stage that had failed */
     atomic_bool failed[FAKE_STAGES];
     bool complete; /**< as finish() was told */

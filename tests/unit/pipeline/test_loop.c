@@ -56,11 +56,11 @@ static void on_busy(void *cookie, uint64_t ns)
     ((reader *)cookie)->n_busy++;
 }
 
-static void reader_init(reader *r, int in_flight)
+static void reader_init_limit(reader *r, int in_flight, int64_t max_file_bytes)
 {
     *r = (reader){0};
     pn_loop_opts opts = {.in_flight = in_flight,
-                         .max_file_bytes = LIMIT,
+                         .max_file_bytes = max_file_bytes,
                          .max_batches = MAX_BATCHES,
                          .cookie = r,
                          .on_read = on_read,
@@ -69,6 +69,11 @@ static void reader_init(reader *r, int in_flight)
                          .on_busy = on_busy};
     pn_err err = {0};
     assert_int_equal(pn_loop_new(&r->loop, &opts, &err), PN_OK);
+}
+
+static void reader_init(reader *r, int in_flight)
+{
+    reader_init_limit(r, in_flight, LIMIT);
 }
 
 static pn_batch *add_batch(reader *r, int capacity)
@@ -244,6 +249,27 @@ static void size_that_is_not_true_does_not_matter(void **state)
     reader_fini(&r);
 }
 
+static void file_longer_than_it_says_is_read_to_its_end_or_the_limit(void **state)
+{
+    (void)state;
+    static const char path[] = "/proc/self/smaps"; /* some 10 KiB, says 0 */
+    if (access(path, R_OK)) skip();
+    reader r;
+    reader_init_limit(&r, 1, 256 << 20);
+    pn_item *it = add_path(add_batch(&r, 1), path);
+    read_all(&r);
+    assert_int_equal(it->reason, PN_REASON_NONE);
+    assert_true(it->data_size > 4096); /* more than one read brings */
+    reader_fini(&r);
+
+    reader_init_limit(&r, 1, 100);
+    it = add_path(add_batch(&r, 1), path);
+    read_all(&r);
+    assert_int_equal(it->reason, PN_REASON_TOO_LARGE);
+    assert_int_equal(it->data_size, 0);
+    reader_fini(&r);
+}
+
 static void item_that_failed_before_is_left_alone(void **state)
 {
     test_tree *t = *state;
@@ -351,6 +377,7 @@ int main(void)
         IN_TREE(what_is_no_readable_file_is_a_failed_item),
         IN_TREE(file_without_permission_is_a_failed_item),
         cmocka_unit_test(size_that_is_not_true_does_not_matter),
+        cmocka_unit_test(file_longer_than_it_says_is_read_to_its_end_or_the_limit),
         IN_TREE(item_that_failed_before_is_left_alone),
         cmocka_unit_test(nothing_handed_over_still_ends),
         IN_TREE(skipped_batches_come_back_unread),

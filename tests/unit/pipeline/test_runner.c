@@ -40,6 +40,7 @@ static void every_item_passes_once(void **state)
         pn_run_plan plan;
         pn_run_summary s;
         fake_plan(&plan, &f);
+        f.workers = plan.workers;
         assert_int_equal(run(&f, &plan, &s, NULL), PN_OK);
         assert_true(s.complete);
         assert_int_equal(s.counts.ok, sizes[i]);
@@ -76,7 +77,7 @@ static void failed_items_are_counted_and_budgeted(void **state)
 static void references_become_bytes(void **state)
 {
     test_tree *t = *state;
-    test_tree_file(t, "x.jpg", 100);
+    test_tree_file(t, "x.jpg", 40000);
     static fake_run f;
     fake_run_init(&f, 200);
     f.refs = true;
@@ -133,6 +134,38 @@ static void any_failure_ends_the_run_and_names_its_stage(void **state)
                              nth);
                     assert_string_equal(text, want);
                 }
+}
+
+static void meet_in_apply(fake_run *f, pn_batch *b)
+{
+    (void)b;
+    pthread_barrier_wait(f->cookie);
+}
+
+/* both workers are in apply, both fail: one of the two texts stays, none leaks */
+static void of_two_failures_one_is_told(void **state)
+{
+    (void)state;
+    static fake_run f;
+    pthread_barrier_t both;
+    pthread_barrier_init(&both, NULL, 2);
+    fake_run_init(&f, 60);
+    f.cookie = &both;
+    f.on_apply = meet_in_apply;
+    f.at_stage = FAKE_FIRST;
+    f.at_call = FAKE_WORK;
+    f.at_nth = 1;
+    f.and_later = true;
+    f.fail_with = PN_EFORMAT;
+    pn_run_plan plan;
+    pn_run_summary s;
+    char text[256];
+    fake_plan(&plan, &f);
+    assert_int_equal(run(&f, &plan, &s, text), PN_EFORMAT);
+    assert_int_equal(f.calls[FAKE_FIRST][FAKE_WORK], 2);
+    assert_true(!strcmp(text, "fake-first: call 1 told to fail") ||
+                !strcmp(text, "fake-first: call 2 told to fail"));
+    pthread_barrier_destroy(&both);
 }
 
 static void state_returned_as_failure_is_a_bug_of_the_stage(void **state)
@@ -416,6 +449,7 @@ int main(void)
         cmocka_unit_test(failed_items_are_counted_and_budgeted),
         cmocka_unit_test_setup_teardown(references_become_bytes, setup, teardown),
         cmocka_unit_test(any_failure_ends_the_run_and_names_its_stage),
+        cmocka_unit_test(of_two_failures_one_is_told),
         cmocka_unit_test(state_returned_as_failure_is_a_bug_of_the_stage),
         cmocka_unit_test(signal_stops_the_intake_and_drains),
         cmocka_unit_test(slow_sink_holds_the_source_back),
