@@ -336,8 +336,9 @@ pn_status pn_runner_run(const pn_run_plan *plan, pn_run_summary *summary, pn_err
     if (!st) st = make_parts(r, err);
     if (!st) st = run_threads(r, err);
     if (!st) st = outcome(r, summary, err);
-    free_parts(r);
+    /* signals stay ours until here: a sink must not be killed while it closes */
     close_all(r);
+    free_parts(r);
     pn_err_clear(&r->error);
     pthread_cond_destroy(&r->all_ready);
     pthread_mutex_destroy(&r->lock);
