@@ -24,7 +24,6 @@ enum {
     PAGE_KINDS = 0x6f, /* without the bits that only a writer's memory has */
     NODE_BIG = 1,
     NODE_SUB_DB = 2,
-    NODE_DUPLICATES = 4,
     DB_DUPSORT = 4
 };
 #define NO_PAGE UINT64_MAX
@@ -166,15 +165,18 @@ static pn_status check_leaf_node(walk *w, uint64_t page, const uint8_t *node,
     uint32_t flags = get16(node + 4), key_size = get16(node + 6);
     uint32_t data_size = get32(node), used = NODE_HEADER + key_size;
     uint32_t stored = flags & NODE_BIG ? 8 : data_size;
+    /* databases with several values a key are not walked, so here none can be; liblmdb
+     * would follow such a mark into a cursor that it has not made */
+    if (flags & ~(uint32_t)(NODE_BIG | NODE_SUB_DB))
+        return bad(w->err, w->path, page, "a record of an unknown kind");
     if (used > room || stored > room - used)
         return bad(w->err, w->path, page, "a record reaches past the page");
     const uint8_t *data = node + used;
     if (flags & NODE_BIG) {
-        if (flags & (NODE_SUB_DB | NODE_DUPLICATES))
+        if (flags & NODE_SUB_DB)
             return bad(w->err, w->path, page, "a record of two kinds at once");
         return check_overflow(w, page, get64(data), data_size);
     }
-    if (flags & NODE_DUPLICATES) return PN_OK; /* whoever opens such a database refuses */
     if (!(flags & NODE_SUB_DB)) return PN_OK;
     if (!is_main || data_size != DB_BYTES)
         return bad(w->err, w->path, page, "a sub-database where none can be");
