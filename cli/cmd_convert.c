@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/model_size.h"
 #include "penult/convert.h"
 #include "penult/graph.h"
 
@@ -38,12 +39,8 @@ static const char help[] =
 static int64_t count_parameters(const pn_graph *g)
 {
     int64_t n = 0;
-    for (int i = 0; i < g->n_values; i++) {
-        const pn_value *v = &g->values[i];
-        bool number = v->dtype == PN_F32 || v->dtype == PN_F16 || v->dtype == PN_F64 ||
-                      v->dtype == PN_BF16;
-        if (v->data && number) n += pn_shape_count(&v->shape);
-    }
+    for (int i = 0; i < g->n_values; i++)
+        n += pn_value_parameters(&g->values[i]);
     return n;
 }
 

@@ -17,7 +17,10 @@ int pn_cli_fail(pn_err *err, pn_status st)
 
 pn_status pn_cli_print_json(json_t *value, int pretty)
 {
-    char *text = value ? json_dumps(value, pretty ? JSON_INDENT(2) : 0) : NULL;
+    /* nine digits tell any two floats apart */
+    char *text =
+        value ? json_dumps(value, JSON_REAL_PRECISION(9) | (pretty ? JSON_INDENT(2) : 0))
+              : NULL;
     json_decref(value);
     if (!text) return PN_ENOMEM;
     puts(text);

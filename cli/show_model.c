@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/model_size.h"
 #include "cli/show.h"
 #include "penult/convert.h"
 #include "penult/graph.h"
@@ -30,9 +31,7 @@ static int64_t own_parameters(const pn_graph *g, const pn_node *node, bool *seen
         const pn_value *v = &g->values[id];
         seen[id] = true;
         *bytes += (int64_t)v->size_bytes;
-        if (v->dtype == PN_F32 || v->dtype == PN_F16 || v->dtype == PN_F64 ||
-            v->dtype == PN_BF16)
-            n += pn_shape_count(&v->shape);
+        n += pn_value_parameters(v);
     }
     return n;
 }
@@ -80,12 +79,11 @@ static void print_layers(const table *t)
            "parameters", "multiply-adds");
     for (int i = 0; i < t->n; i++) {
         const layer *l = &t->layers[i];
+        pn_cli_count_text(l->parameters, parameters, sizeof(parameters));
+        pn_cli_count_text(l->macs, macs, sizeof(macs));
         printf("%-*s  %-20s  %-*s  %12s  %15s\n", name, l->name, l->op, dims,
-               shape_of(l->out, shape),
-               l->parameters
-                   ? pn_cli_count_text(l->parameters, parameters, sizeof(parameters))
-                   : "",
-               l->macs ? pn_cli_count_text(l->macs, macs, sizeof(macs)) : "");
+               shape_of(l->out, shape), l->parameters ? parameters : "-",
+               l->macs ? macs : "-");
     }
 }
 
