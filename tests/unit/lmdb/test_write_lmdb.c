@@ -141,7 +141,7 @@ static void transaction_that_overflows_the_map_is_made_again(void **state)
     enum { N = 4000 };
     pn_write_lmdb_opts o = options("shuffled");
     o.first_map_bytes = 65536;
-    o.commit_bytes = 4096;
+    o.commit_bytes = 60000;
     pn_test_sink s = {0};
     pn_counts counts = {0};
     pn_batch *b = pn_test_batch(1, 0);
