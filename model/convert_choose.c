@@ -93,8 +93,9 @@ static int default_features(const pn_graph *g, const pn_node *by)
     /* where a fully connected layer brought its own flattening, what the user knows is
      * what went into that */
     const pn_node *flat = producer(g, value);
-    if (flat && flat->op == PN_OP_FLATTEN && flat->name[0] &&
-        !strcmp(flat->name, by->name))
+    size_t n = strlen(by->name);
+    if (flat && flat->op == PN_OP_FLATTEN && n && !strncmp(flat->name, by->name, n) &&
+        !strcmp(flat->name + n, ".flat"))
         value = through_dropout(g, flat->inputs[0]);
     return value;
 }

@@ -324,12 +324,15 @@ int pn_mx_scalar(pn_mx_import *im, const char *suffix, double v)
 
 /* ---- nodes ---- */
 
-static void add_node(pn_mx_import *im, pn_op op, const int *inputs, int n_inputs,
-                     const int *outputs, int n_outputs)
+/* the node that makes the result has MXNet's name; helpers have their value's, since ONNX
+ * Runtime wants nodes' names to differ */
+static void add_node(pn_mx_import *im, pn_op op, bool is_result, const int *inputs,
+                     int n_inputs, const int *outputs, int n_outputs)
 {
     if (im->status) return;
-    note(im, pn_graph_add_node(im->g, op, im->node->name, inputs, n_inputs, outputs,
-                               n_outputs, &im->last, im->err));
+    const char *name = is_result ? im->node->name : im->g->values[outputs[0]].name;
+    note(im, pn_graph_add_node(im->g, op, name, inputs, n_inputs, outputs, n_outputs,
+                               &im->last, im->err));
 }
 
 static int result_value(pn_mx_import *im, const char *ending, int k,
@@ -360,7 +363,7 @@ int pn_mx_emit(pn_mx_import *im, pn_op op, const char *suffix, const pn_shape *s
         id = result_value(im, "output", -1, shape);
         if (remember(im, im->node_id, 1)) im->outs[im->node_id].values[0] = id;
     }
-    add_node(im, op, inputs, n_inputs, &id, 1);
+    add_node(im, op, !suffix, inputs, n_inputs, &id, 1);
     return im->status ? PN_NONE : id;
 }
 
@@ -370,7 +373,7 @@ int pn_mx_emit_kth(pn_mx_import *im, pn_op op, int k, int n, const pn_shape *sha
     int id = result_value(im, "output", k, shape);
     if (k == 0) remember(im, im->node_id, n);
     if (!im->status) im->outs[im->node_id].values[k] = id;
-    add_node(im, op, inputs, n_inputs, &id, 1);
+    add_node(im, op, false, inputs, n_inputs, &id, 1);
     return im->status ? PN_NONE : id;
 }
 
@@ -386,7 +389,7 @@ void pn_mx_emit_many(pn_mx_import *im, pn_op op, const char *suffix,
     }
     if (!suffix && remember(im, im->node_id, n))
         memcpy(im->outs[im->node_id].values, outputs, (size_t)n * sizeof(int));
-    add_node(im, op, inputs, n_inputs, outputs, n);
+    add_node(im, op, !suffix, inputs, n_inputs, outputs, n);
 }
 
 void pn_mx_set_int(pn_mx_import *im, const char *name, int64_t v)
