@@ -9,8 +9,8 @@
 /** A decoder with its buffers; one a thread, reused from image to image. */
 typedef struct pn_decoder pn_decoder;
 
-/** Pixels of one image at most; above it the item fails as too_large before any is
- * allocated. */
+/** Pixels of one image at most, and at most 65,535 a side; above it the item fails as
+ * too_large before any is allocated. */
 #define PN_MAX_IMAGE_PIXELS (1u << 28)
 
 PN_MUST_CHECK pn_status pn_decoder_new(pn_decoder **out, const pn_preprocess *p);
