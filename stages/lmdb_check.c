@@ -233,7 +233,7 @@ static pn_status check_db(walk *w, const tree_db *db, uint64_t page, bool is_mai
 pn_status pn_lmdb_check_tree(int fd, const char *path, uint64_t txnid, pn_err *err)
 {
     meta m[2];
-    uint64_t size_bytes;
+    uint64_t size_bytes = 0;
     pn_status st = read_metas(m, fd, path, &size_bytes, err);
     if (st) return st;
     const meta *now = m[0].txnid == txnid ? &m[0] : &m[1];
