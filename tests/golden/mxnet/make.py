@@ -3,6 +3,8 @@
 usage: make.py tiny                          every narrow checkpoint of nets.py, with random weights
        make.py real DATA                     answers for trained checkpoints found under DATA (not copied)
        make.py resnet152-11k-small FOLDER    a checkpoint like the ImageNet-11k ResNet-152, few units
+       make.py full PREFIX EPOCH C,H,W FEATURES FOLDER
+                                             answers for any checkpoint; `test_parity FOLDER` compares (absolute path)
 
 Needs Python <= 3.11 with `pip install mxnet==1.9.1 numpy==1.23.5`. One folder a golden; golden.json tells how
 the input is drawn (inputs.py), which arrays are the checkpoint, and which file holds which tensor.
@@ -38,7 +40,7 @@ REAL = {
     "efficientnet-lite0": ("efficientnet-lite0/efficientnet-lite0", 0, (3, 224, 224), (21, 127, 0.0078125), "flatten0_output"),
     "squeezenet-v1.0": ("squeezenet-v1.0/squeezenet_v1.0", 0, (3, 227, 227), (22, 110, 1), "flatten_output"),
     "mobilefacenet": ("mobilefacenet/model", 0, (3, 112, 112), (23, 0, 1), "conv_6dw7_7_batchnorm_output"),
-    "det1-12x12": ("mtcnn/det1", 1, (3, 12, 12), (24, 127.5, 0.0078125), None),
+    "det1-12x12": ("mtcnn/det1", 1, (3, 12, 12), (24, 127.5, 0.0078125), "prelu3_output"),
     "det1-37x50": ("mtcnn/det1", 1, (3, 37, 50), (25, 127.5, 0.0078125), None),
     "det2": ("mtcnn/det2", 1, (3, 24, 24), (26, 127.5, 0.0078125), "prelu4_output"),
     "det3": ("mtcnn/det3", 1, (3, 48, 48), (27, 127.5, 0.0078125), "prelu5_output"),
@@ -164,5 +166,10 @@ def resnet152_11k_small(folder):
            ["resnet152-11k-small-symbol.json", "resnet152-11k-small-0000.params"])
 
 
+def full(prefix, epoch, shape, features, folder):
+    golden(folder, prefix, int(epoch), tuple(map(int, shape.split(","))), (32, 127.5, 0.0135), features,
+           [os.path.abspath(prefix) + "-symbol.json", f"{os.path.abspath(prefix)}-{int(epoch):04d}.params"])
+
+
 if __name__ == "__main__":
-    {"tiny": tiny, "real": real, "resnet152-11k-small": resnet152_11k_small}[sys.argv[1]](*sys.argv[2:])
+    {"tiny": tiny, "real": real, "resnet152-11k-small": resnet152_11k_small, "full": full}[sys.argv[1]](*sys.argv[2:])
