@@ -62,7 +62,6 @@ static const char *const aliases[][2] = {
     {"Softmax", "SoftmaxOutput"},
     {"identity", "_copy"},
     {"stop_gradient", "BlockGrad"},
-    {"make_loss", "MakeLoss"},
     {"sum_axis", "sum"},
     {"max_axis", "max"},
     {"min_axis", "min"},

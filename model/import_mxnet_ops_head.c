@@ -60,12 +60,12 @@ static void softmax_activation(pn_mx_import *im)
     int x = pn_mx_data(im, 0);
     pn_shape in = pn_mx_shape_of(im, x);
     int mode = pn_mx_choice(im, "mode", 0, modes);
-    if (!im->status && mode == 1 && in.ndim < 3)
-        pn_mx_fail(im, PN_EFORMAT, "mode=channel on a tensor of %d dimensions", in.ndim);
+    if (!im->status && in.ndim < (mode == 1 ? 3 : 2))
+        pn_mx_fail(im, PN_EFORMAT, "on a tensor of %d dimensions", in.ndim);
     if (mode == 1)
         softmax_along(im, PN_OP_SOFTMAX, x, &in, 1);
-    else
-        softmax_of_rest(im, x, &in);
+    else if (!im->status) /* MXNet 1.9.1: the last axis, whatever its manual says */
+        softmax_along(im, PN_OP_SOFTMAX, x, &in, in.ndim - 1);
 }
 
 static void check_softmax(pn_mx_import *im)
@@ -140,6 +140,7 @@ const pn_mx_op pn_mx_ops_head[] = {
     IDENTITY("SVMOutput"),
     {"LogisticRegressionOutput", logistic_output, NULL, ""},
     IDENTITY("MakeLoss"),
+    IDENTITY("make_loss"),
     IDENTITY("BlockGrad"),
     IDENTITY("_copy"),
     {"IdentityAttachKLSparseReg", identity, NULL, "sparseness_target penalty"},

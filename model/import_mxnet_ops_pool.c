@@ -5,7 +5,6 @@
 #include "model/import_mxnet_ops.h"
 
 #include <float.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,7 +139,8 @@ static int64_t divisor(const pool *p, int i, int64_t at)
     return (end < x ? end : x) - start;
 }
 
-/* per output place: elements of the whole window / elements MXNet divides by */
+/* per output place: elements of the whole window / elements MXNet divides by; 0 where it
+ * sees none and answers 0 */
 static int emit_divisors(pn_mx_import *im, const pool *p, double window)
 {
     pn_shape shape = p->out;
@@ -159,7 +159,7 @@ static int emit_divisors(pn_mx_import *im, const pool *p, double window)
             by *= (double)divisor(p, i, rest % shape.dim[i + 2]);
             rest /= shape.dim[i + 2];
         }
-        map[k] = by == 0 ? NAN : (float)(window / by); /* 0 / 0 in MXNet, too */
+map[k] = by > 0 ? (float)(window / by) : 0; /* 0 / 0 in MXNet, too */
     }
     int id = pn_mx_const_f32(im, "divisors", &shape, map);
     free(map);

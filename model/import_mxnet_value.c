@@ -360,7 +360,9 @@ int pn_mx_emit(pn_mx_import *im, pn_op op, const char *suffix, const pn_shape *s
         id = name ? new_value(im, name, shape) : PN_NONE;
         free(name);
     } else {
-        id = result_value(im, "output", -1, shape);
+        /* the one operator whose only output MXNet calls otherwise */
+        bool is_loss = !strcmp(im->node->op, "make_loss");
+        id = result_value(im, is_loss ? "loss" : "output", -1, shape);
         if (remember(im, im->node_id, 1)) im->outs[im->node_id].values[0] = id;
     }
     add_node(im, op, !suffix, inputs, n_inputs, &id, 1);
