@@ -29,6 +29,12 @@ bool pn_runner_has_failed(pn_runner *r)
     return failed;
 }
 
+bool pn_runner_is_complete(pn_runner *r)
+{
+    return atomic_load(&r->source_done) && !atomic_load(&r->has_dropped) &&
+           !pn_runner_has_failed(r);
+}
+
 void pn_runner_fail(pn_runner *r, pn_fault where, const char *stage, pn_status st,
                     pn_err *err)
 {
@@ -98,8 +104,9 @@ static void on_signal(void *cookie, int signum)
     pn_runner *r = cookie;
     if (atomic_exchange(&r->stop_asked, true)) _exit(128 + signum);
     pn_progress_wipe(&r->progress);
-    pn_log(PN_LOG_WARN, "%s: finishing what was taken in; once more to quit at once",
+    pn_log(PN_LOG_WARN, "%s: finishing what was begun; once more to quit at once",
            signum == SIGINT ? "interrupted" : "asked to stop");
+    pn_loop_skip(r->loop);
     pn_runner_stop_intake(r);
 }
 
@@ -310,14 +317,14 @@ out:
 static pn_status outcome(pn_runner *r, pn_run_summary *summary, pn_err *err)
 {
     pn_stats_summary(&r->stats, &r->plan->max_failures, summary);
-    bool ended = atomic_load(&r->source_done);
-    summary->complete = ended && !r->error.status;
+    summary->complete = pn_runner_is_complete(r);
     if (r->error.status) {
         pn_status st = r->error.status;
         pn_fail(err, st, "%s", pn_err_text(&r->error));
         return st;
     }
-    if (!ended) return pn_fail(err, PN_ESTOPPED, "stopped by a signal before the end");
+    if (!summary->complete)
+        return pn_fail(err, PN_ESTOPPED, "stopped by a signal before the end");
     return PN_OK;
 }
 

@@ -57,8 +57,9 @@ typedef struct pn_run_summary {
  * Run to the end. Call pn_runner_setup() first, before any other libuv call of the
  * process.
  * @return PN_OK (look at the summary for failures), PN_ESTOPPED after a signal with
- * everything that was taken in done and committed, PN_EINVAL for a plan whose types do
- * not meet, or the first error of a stage. The summary is filled in any case.
+ * every batch that a worker had begun done and committed (what was only read ahead is
+ * left for another run), PN_EINVAL for a plan whose types do not meet, or the first error
+ * of a stage. The summary is filled in any case.
  */
 PN_MUST_CHECK pn_status pn_runner_run(const pn_run_plan *plan, pn_run_summary *summary,
                                       pn_err *err);

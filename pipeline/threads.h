@@ -38,7 +38,8 @@ typedef struct pn_runner {
     atomic_int workers_left; /* the last one out closes the done queue */
     atomic_bool drop_work;   /* batches before the sink are put back undone */
     atomic_bool sink_failed; /* and so are those before it */
-    atomic_bool stop_asked;  /* by a signal */
+    atomic_bool stop_asked;  /* by a signal: no batch is begun any more */
+    atomic_bool has_dropped; /* a batch was put back undone */
     atomic_bool source_done; /* it came to its end by itself */
     bool stop_count;         /* by __atomic: the stage contract says volatile bool */
 
@@ -58,6 +59,9 @@ typedef enum pn_fault {
 /** Note a failure (the first one wins), stop the intake. Takes the text of err. */
 void pn_runner_fail(pn_runner *r, pn_fault where, const char *stage, pn_status st,
                     pn_err *err);
+/** Was every item of the source brought to the sink? Final once the workers have ended.
+ */
+bool pn_runner_is_complete(pn_runner *r);
 /** The intake ends: no more batches for the source. */
 void pn_runner_stop_intake(pn_runner *r);
 bool pn_runner_has_failed(pn_runner *r);

@@ -140,9 +140,12 @@ void *pn_worker_thread(void *runner)
     pn_runner_ready(r, 1, true);
     pn_batch *b;
     while (!pn_queue_pop(r->work, &b)) {
-        if (drops(&r->drop_work) || !work(r, states, b, &err) ||
-            pn_queue_push(r->done, b))
-            pn_pool_put(r->pool, b);
+        /* what was read ahead is minutes of work for a large network: once a stop is
+         * asked for, only what was begun is brought to its end */
+        bool drop = drops(&r->drop_work) || drops(&r->stop_asked);
+        if (!drop && work(r, states, b, &err) && !pn_queue_push(r->done, b)) continue;
+        atomic_store(&r->has_dropped, true);
+        pn_pool_put(r->pool, b);
     }
     pn_workers_ended(r, 1);
     for (int i = plan->n_transforms; i-- > 0;)
@@ -176,9 +179,8 @@ static pn_status sink_finish(pn_runner *r, void *state, pn_err *err)
     if (!r->plan->sink->finish) return PN_OK;
     pn_counts counts;
     pn_stats_get_counts(&r->stats, &counts);
-    bool complete = atomic_load(&r->source_done) && !pn_runner_has_failed(r);
     uint64_t begin = pn_now_ns();
-    pn_status st = r->plan->sink->finish(state, &counts, complete, err);
+    pn_status st = r->plan->sink->finish(state, &counts, pn_runner_is_complete(r), err);
     pn_stats_add_busy(&r->stats, r->stats.sink, pn_now_ns() - begin);
     return st;
 }

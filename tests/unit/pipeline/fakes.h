@@ -48,7 +48,8 @@ typedef struct fake_run {
     void *cookie;
 
     atomic_int calls[FAKE_STAGES][FAKE_CALLS];
-    atomic_int n_pulled, n_pushed, n_batches_pulled, n_batches_pushed, most_batches;
+    atomic_int n_pulled, n_begun, n_pushed, n_batches_pulled, n_batches_pushed,
+        most_batches;
     int workers; /**< of the plan: set to check that nobody works early */
     atomic_int n_started, early_work;
     atomic_int work_after_failure; /**< calls to a stage that had failed */

@@ -183,25 +183,44 @@ static void state_returned_as_failure_is_a_bug_of_the_stage(void **state)
     assert_int_equal(run(&f, &plan, &s, NULL), PN_EINTERNAL);
 }
 
-static void signal_stops_the_intake_and_drains(void **state)
+/* From the fifth batch on workers wait until the source has ended; the fifth, once all
+ * batches are out, asks for it. */
+static void ask_to_stop_at_fifth(fake_run *f, pn_batch *b)
+{
+    const struct timespec ms = {.tv_nsec = 1000000};
+    const int fifth = 4 * 3, n_batches = 6;
+    if (b->items[0].seq < (uint64_t)fifth) return;
+    if (b->items[0].seq == (uint64_t)fifth) {
+        for (int i = 0; i < 30000; i++) {
+            if (f->n_batches_pulled - f->n_batches_pushed == n_batches) break;
+            nanosleep(&ms, NULL);
+        }
+        kill(getpid(), *(const int *)f->cookie);
+    }
+    for (int i = 0; i < 30000 && !f->calls[FAKE_SOURCE][FAKE_STOP]; i++)
+        nanosleep(&ms, NULL);
+}
+
+static void signal_ends_the_run_with_what_was_begun(void **state)
 {
     (void)state;
-    static const int signums[] = {SIGINT, SIGTERM};
+    int signums[] = {SIGINT, SIGTERM};
     static fake_run f;
     for (int i = 0; i < 2; i++) {
         fake_run_init(&f, FAKE_MAX_ITEMS);
-        f.at_stage = FAKE_FIRST;
-        f.at_call = FAKE_WORK;
-        f.at_nth = 5;
-        f.signum = signums[i];
+        f.cookie = &signums[i];
+        f.on_apply = ask_to_stop_at_fifth;
         pn_run_plan plan;
         pn_run_summary s;
         fake_plan(&plan, &f);
         plan.handle_signals = true;
         assert_int_equal(run(&f, &plan, &s, NULL), PN_ESTOPPED);
         assert_false(s.complete);
-        assert_int_equal(f.n_pushed, f.n_pulled); /* what was taken in is done */
-        assert_true(f.n_pulled < FAKE_MAX_ITEMS);
+        assert_false(f.complete);
+        /* the fifth, and the sixth where the other worker had begun it */
+        assert_in_range(f.calls[FAKE_FIRST][FAKE_WORK], 5, 6);
+        assert_in_range(f.n_pushed, 15, 18);
+        assert_true(f.n_pulled > f.n_pushed);
     }
 }
 
@@ -451,7 +470,7 @@ int main(void)
         cmocka_unit_test(any_failure_ends_the_run_and_names_its_stage),
         cmocka_unit_test(of_two_failures_one_is_told),
         cmocka_unit_test(state_returned_as_failure_is_a_bug_of_the_stage),
-        cmocka_unit_test(signal_stops_the_intake_and_drains),
+        cmocka_unit_test(signal_ends_the_run_with_what_was_begun),
         cmocka_unit_test(slow_sink_holds_the_source_back),
         cmocka_unit_test(batches_may_overtake_each_other),
         cmocka_unit_test(quiet_sink_is_told_so_and_may_fail),
