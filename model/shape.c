@@ -168,7 +168,7 @@ pn_status pn_job_axes(pn_shape_job *j, const int64_t *axes, size_t n, int rank,
 {
     unsigned set = 0;
     for (size_t i = 0; i < n; i++) {
-        int axis;
+        int axis = 0;
         pn_status st = pn_job_axis(j, axes[i], rank, &axis);
         if (st) return st;
         if (set & 1U << axis) return pn_job_bad(j, "axis %d is named twice", axis);

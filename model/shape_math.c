@@ -89,7 +89,7 @@ pn_status pn_shape_dropout(pn_shape_job *j)
 pn_status pn_shape_softmax(pn_shape_job *j)
 {
     const pn_shape *x = pn_job_in(j, 0);
-    int axis;
+    int axis = 0;
     pn_status st =
         pn_job_axis(j, pn_node_int(pn_job_node(j), "axis", -1), x->ndim, &axis);
     if (st) return st;
@@ -167,7 +167,7 @@ pn_status pn_shape_reduce(pn_shape_job *j)
     const pn_shape *x = pn_job_in(j, 0);
     bool keep = pn_node_int(pn_job_node(j), "keepdims", 1) != 0;
     pn_shape out = {0};
-    unsigned bits;
+    unsigned bits = 0;
     pn_status st = reduced_axes(j, x->ndim, &bits);
     if (st) return st;
     for (int i = 0; i < x->ndim; i++) {

@@ -84,7 +84,7 @@ pn_status pn_shape_unsqueeze(pn_shape_job *j)
     const pn_shape *x = pn_job_in(j, 0);
     int64_t axes[PN_MAX_DIMS];
     size_t n;
-    unsigned bits;
+    unsigned bits = 0;
     pn_status st = pn_job_ints(j, 1, "axes", axes, PN_MAX_DIMS, &n);
     if (st) return st;
     pn_shape out = {.ndim = x->ndim + (int)n};
@@ -101,7 +101,7 @@ pn_status pn_shape_concat(pn_shape_job *j)
 {
     const pn_node *n = pn_job_node(j);
     pn_shape out = *pn_job_in(j, 0);
-    int axis;
+    int axis = 0;
     if (!pn_node_attr(n, "axis")) return pn_job_bad(j, "axis is missing");
     pn_status st = pn_job_axis(j, pn_node_int(n, "axis", 0), out.ndim, &axis);
     if (st) return st;
@@ -150,7 +150,7 @@ static pn_status split_size(pn_shape_job *j, int k, int64_t total, int64_t *size
 pn_status pn_shape_split(pn_shape_job *j)
 {
     const pn_shape x = *pn_job_in(j, 0);
-    int axis;
+    int axis = 0;
     pn_status st = pn_job_axis(j, pn_node_int(pn_job_node(j), "axis", 0), x.ndim, &axis);
     if (st) return st;
     if (x.dim[axis] == PN_DIM_FREE)

@@ -60,7 +60,7 @@ static int64_t range_count(int64_t d, int64_t start, int64_t end, int64_t step)
 pn_status pn_shape_slice(pn_shape_job *j)
 {
     ranges r;
-    unsigned bits;
+    unsigned bits = 0;
     pn_shape out = *pn_job_in(j, 0);
     pn_status st = get_ranges(j, &r);
     if (!st) st = pn_job_axes(j, r.axis, r.n, out.ndim, &bits);
