@@ -6,29 +6,36 @@
 
 #include "engine/kernels/kernels.h"
 
-#define TAPS_WIDE 32 /* channels at a time: their sums stay in registers */
-
-static inline void depthwise_part(float *restrict y, const float *const *x,
-                                  const float *restrict w, size_t ldw, size_t n_taps,
-                                  size_t j, size_t n)
+/* T more taps on top of what y holds (nothing at first). T is a constant where this is
+ * inlined: the sum stays in a register while it goes through them. */
+static inline void depthwise_pass(float *restrict y, const float *const *x,
+                                  const float *restrict w, size_t ldw, size_t T,
+                                  bool is_first, size_t n)
 {
-    float sum[TAPS_WIDE] = {0};
-    for (size_t t = 0; t < n_taps; t++) {
-        const float *xt = x[t] + j, *wt = w + t * ldw + j;
-        for (size_t i = 0; i < n; i++)
-            sum[i] = PN_FMA(xt[i], wt[i], sum[i]);
+    for (size_t j = 0; j < n; j++) {
+        float sum = is_first ? 0 : y[j];
+#pragma GCC unroll 9
+        for (size_t t = 0; t < T; t++)
+            sum = PN_FMA(x[t][j], w[t * ldw + j], sum);
+        y[j] = sum;
     }
-    memcpy(y + j, sum, n * sizeof(float));
 }
 
 PN_DECL_DEPTHWISE(pn_f32_depthwise_c)
 {
-    size_t j = 0;
-    for (; j + TAPS_WIDE <= n; j += TAPS_WIDE)
-        depthwise_part(y, x, w, ldw, n_taps, j, TAPS_WIDE);
-    for (; j + 8 <= n; j += 8)
-        depthwise_part(y, x, w, ldw, n_taps, j, 8);
-    if (j < n) depthwise_part(y, x, w, ldw, n_taps, j, n - j);
+    size_t t = 0;
+    if (n_taps >= 9) {
+        depthwise_pass(y, x, w, ldw, 9, true, n);
+        t = 9;
+    } else {
+        memset(y, 0, n * sizeof(float));
+    }
+    for (; t + 8 <= n_taps; t += 8)
+        depthwise_pass(y, x + t, w + t * ldw, ldw, 8, false, n);
+    for (; t + 4 <= n_taps; t += 4)
+        depthwise_pass(y, x + t, w + t * ldw, ldw, 4, false, n);
+    for (; t < n_taps; t++)
+        depthwise_pass(y, x + t, w + t * ldw, ldw, 1, false, n);
 }
 
 PN_DECL_MAX_TAPS(pn_f32_max_taps_c)
