@@ -26,12 +26,19 @@ typedef enum pn_type {
 } pn_type;
 
 /** Why an image failed. X(enum, the code in the result's `errors`) */
+/* clang-format off: it never agrees with itself about this list */
 #define PN_REASONS(X)                                                                    \
     X(NONE, "none")                                                                      \
-    X(READ, "read_failed") X(TOO_LARGE, "too_large") X(EMPTY, "empty")                   \
-        X(NOT_IMAGE, "not_an_image") X(UNSUPPORTED, "unsupported")                       \
-            X(TRUNCATED, "truncated") X(DAMAGED, "damaged") X(RECORD, "bad_record")      \
-                X(KEY, "bad_key")
+    X(READ, "read_failed")                                                               \
+    X(TOO_LARGE, "too_large")                                                            \
+    X(EMPTY, "empty")                                                                    \
+    X(NOT_IMAGE, "not_an_image")                                                         \
+    X(UNSUPPORTED, "unsupported")                                                        \
+    X(TRUNCATED, "truncated")                                                            \
+    X(DAMAGED, "damaged")                                                                \
+    X(RECORD, "bad_record")                                                              \
+    X(KEY, "bad_key")
+/* clang-format on */
 typedef enum pn_reason {
 #define X(id, name) PN_REASON_##id,
     PN_REASONS(X)
@@ -93,7 +100,7 @@ PN_MUST_CHECK pn_status pn_item_set_path(pn_item *it, const char *path);
 PN_MUST_CHECK pn_status pn_item_set_data(pn_item *it, const void *data, size_t size);
 /** Room for `size` bytes in data; data_size is left to the caller. */
 PN_MUST_CHECK pn_status pn_item_reserve_data(pn_item *it, size_t size);
-/** The encoded bytes are no longer needed: give the memory back (a small buffer stays). */
+/** The encoded bytes are no longer needed: give the memory back (a small one stays). */
 void pn_item_drop_data(pn_item *it);
 PN_MUST_CHECK pn_status pn_item_set_labels(pn_item *it, const float *labels, size_t n);
 /** Mark as failed; the first reason stays. */
