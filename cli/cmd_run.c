@@ -148,7 +148,8 @@ static int execute(const pn_config *c, const run_args *a)
     if (a->dry_run) {
         print_plan(c, &info);
         if (info.counted && !info.images)
-            st = pn_fail(&err, PN_ENOENT, "the input holds no images");
+            st = pn_fail(&err, PN_ENOENT, "%s: the input holds no images",
+                         pn_config_input_path(c) ? pn_config_input_path(c) : "input");
         goto done;
     }
     st = pn_run_execute(r, true, isatty(STDERR_FILENO) ? 1 : 2, &summary, &err);

@@ -1,0 +1,2 @@
+"$PENULT" --version
+echo "exit $?"
