@@ -170,13 +170,6 @@ static void reshape(pn_mx_import *im)
     if (reverse) {
         reverse_shape(&seen);
         reverse_codes(&codes);
-        for (int i = 2; i < codes.n; i++) /* -4 stands behind its two numbers now */
-            if (codes.v[i] == -4) {
-                int64_t a = codes.v[i - 2];
-                codes.v[i - 2] = -4;
-                codes.v[i] = codes.v[i - 1];
-                codes.v[i - 1] = a;
-            }
     }
     resolver r = {.in = &seen, .inferred = -1};
     if (codes.n == 0 || !resolve_codes(&r, &codes) || !close_shape(&r)) {
