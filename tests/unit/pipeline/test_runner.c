@@ -188,11 +188,14 @@ static void state_returned_as_failure_is_a_bug_of_the_stage(void **state)
 static void ask_to_stop_at_fifth(fake_run *f, pn_batch *b)
 {
     const struct timespec ms = {.tv_nsec = 1000000};
-    const int fifth = 4 * 3, n_batches = 6;
+    const int n_before = 4, fifth = n_before * 3, n_batches = 6;
     if (b->items[0].seq < (uint64_t)fifth) return;
     if (b->items[0].seq == (uint64_t)fifth) {
         for (int i = 0; i < 30000; i++) {
-            if (f->n_batches_pulled - f->n_batches_pushed == n_batches) break;
+            /* those before must be back in the pool, or all six may be out too early */
+            if (f->n_batches_pushed == n_before &&
+                f->n_batches_pulled == n_before + n_batches)
+                break;
             nanosleep(&ms, NULL);
         }
         kill(getpid(), *(const int *)f->cookie);
