@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/args.h"
+#include "penult/log.h"
 #include "pipeline/run.h"
 
 static const char help[] =
@@ -43,6 +44,10 @@ static pn_status print_config(const pn_config *c, pn_err *err)
     pn_status st = pn_config_print(c, &text);
     if (st) return pn_fail(err, st, "print the config: %s", pn_status_name(st));
     fputs(text, stdout);
+    if (strstr(text, "\\ufffd")) /* YAML is UTF-8; paths are whatever bytes they are */
+        pn_log(PN_LOG_WARN,
+               "a path holds bytes that are no UTF-8; printed as \\ufffd, it will not be "
+               "found again");
     free(text);
     return PN_OK;
 }
@@ -78,9 +83,8 @@ static double rate(const pn_run_summary *s)
     return s->elapsed_s > 0 ? (double)s->counts.seen / s->elapsed_s : 0;
 }
 
-static void talk_summary(const pn_config *c, const pn_run_summary *s)
+static void talk_summary(const pn_run_summary *s)
 {
-    const char *out = pn_config_output_path(c);
     fprintf(stderr,
             "penult: %" PRIu64 " images in %.2f s, %.1f img/s: %" PRIu64
             " labelled, %" PRIu64 " failed\n",
@@ -98,7 +102,6 @@ static void talk_summary(const pn_config *c, const pn_run_summary *s)
         fprintf(stderr, "%s%s %.2f s", comma, s->stages[i].name, s->stages[i].busy_s);
     if (s->bottleneck) fprintf(stderr, "; bottleneck: %s", s->bottleneck);
     fputc('\n', stderr);
-    if (out) fprintf(stderr, "penult: result: %s\n", out);
 }
 
 static pn_status print_summary(const pn_config *c, const pn_run_info *info,
@@ -154,7 +157,9 @@ static int execute(const pn_config *c, const run_args *a)
     }
     st = pn_run_execute(r, true, isatty(STDERR_FILENO) ? 1 : 2, &summary, &err);
     if (!st || st == PN_ESTOPPED || summary.counts.seen) {
-        talk_summary(c, &summary);
+        talk_summary(&summary);
+        const char *out = pn_config_output_path(c);
+        if (!st && out) fprintf(stderr, "penult: result: %s\n", out);
         pn_status json = a->json ? print_summary(c, &info, &summary) : PN_OK;
         if (!st) st = json;
     }
