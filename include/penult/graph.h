@@ -55,12 +55,13 @@ const char *pn_shape_text(const pn_shape *s, char *buf, size_t size);
 /** The operators of the graph: ONNX names without change. X(enum, ONNX name) */
 #define PN_OPS(X)                                                                        \
     X(ADD, "Add")                                                                        \
-    X(AVERAGE_POOL, "AveragePool") X(BATCH_NORM, "BatchNormalization") X(                \
-        CAST, "Cast") X(CLIP, "Clip") X(CONCAT, "Concat") X(CONV, "Conv")                \
-        X(CONV_TRANSPOSE, "ConvTranspose") X(DIV, "Div") X(DROPOUT, "Dropout") X(        \
-            ELU, "Elu") X(ERF, "Erf") X(EXP, "Exp") X(FLATTEN, "Flatten")                \
-            X(GEMM, "Gemm") X(GLOBAL_AVERAGE_POOL, "GlobalAveragePool") X(               \
-                GLOBAL_MAX_POOL, "GlobalMaxPool") X(HARD_SIGMOID, "HardSigmoid")         \
+    X(AVERAGE_POOL, "AveragePool")                                                       \
+    X(BATCH_NORM, "BatchNormalization") X(CAST, "Cast") X(CLIP, "Clip") X(               \
+        CONCAT, "Concat") X(CONV, "Conv") X(CONV_TRANSPOSE, "ConvTranspose")             \
+        X(DIV, "Div") X(DROPOUT, "Dropout") X(ELU, "Elu") X(ERF, "Erf") X(EXP, "Exp") X( \
+            FLATTEN, "Flatten") X(GEMM, "Gemm") X(GLOBAL_AVERAGE_POOL,                   \
+                                                  "GlobalAveragePool")                   \
+            X(GLOBAL_MAX_POOL, "GlobalMaxPool") X(HARD_SIGMOID, "HardSigmoid")           \
                 X(HARD_SWISH, "HardSwish") X(IDENTITY, "Identity") X(                    \
                     INSTANCE_NORM, "InstanceNormalization") X(LEAKY_RELU, "LeakyRelu")   \
                     X(LOG, "Log") X(LOG_SOFTMAX, "LogSoftmax") X(LRN, "LRN") X(          \
