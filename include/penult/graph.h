@@ -52,34 +52,27 @@ bool pn_shape_equal(const pn_shape *a, const pn_shape *b);
 const char *pn_shape_text(const pn_shape *s, char *buf, size_t size);
 #define PN_SHAPE_TEXT 192
 
+/* clang-format 14 staggers a list of calls, another way each time it is run */
+/* clang-format off */
 /** The operators of the graph: ONNX names without change. X(enum, ONNX name) */
 #define PN_OPS(X)                                                                        \
-    X(ADD, "Add")                                                                        \
-    X(AVERAGE_POOL, "AveragePool")                                                       \
-    X(BATCH_NORM, "BatchNormalization") X(CAST, "Cast") X(CLIP, "Clip") X(               \
-        CONCAT, "Concat") X(CONV, "Conv") X(CONV_TRANSPOSE, "ConvTranspose")             \
-        X(DIV, "Div") X(DROPOUT, "Dropout") X(ELU, "Elu") X(ERF, "Erf") X(EXP, "Exp") X( \
-            FLATTEN, "Flatten") X(GEMM, "Gemm") X(GLOBAL_AVERAGE_POOL,                   \
-                                                  "GlobalAveragePool")                   \
-            X(GLOBAL_MAX_POOL, "GlobalMaxPool") X(HARD_SIGMOID, "HardSigmoid")           \
-                X(HARD_SWISH, "HardSwish") X(IDENTITY, "Identity") X(                    \
-                    INSTANCE_NORM, "InstanceNormalization") X(LEAKY_RELU, "LeakyRelu")   \
-                    X(LOG, "Log") X(LOG_SOFTMAX, "LogSoftmax") X(LRN, "LRN") X(          \
-                        MATMUL, "MatMul") X(MAX, "Max") X(MAX_POOL, "MaxPool")           \
-                        X(MIN, "Min") X(MUL, "Mul") X(NEG, "Neg") X(PAD, "Pad") X(       \
-                            POW, "Pow") X(PRELU, "PRelu") X(REDUCE_MAX, "ReduceMax")     \
-                            X(REDUCE_MEAN, "ReduceMean") X(REDUCE_MIN, "ReduceMin")      \
-                                X(REDUCE_SUM, "ReduceSum") X(RELU, "Relu")               \
-                                    X(RESHAPE, "Reshape") X(RESIZE, "Resize") X(SELU,    \
-                                                                                "Selu")  \
-                                        X(SIGMOID, "Sigmoid") X(SLICE, "Slice") X(       \
-                                            SOFTMAX, "Softmax") X(SOFTPLUS, "Softplus")  \
-                                            X(SOFTSIGN, "Softsign")                      \
-                                                X(SPLIT, "Split") X(SQRT, "Sqrt")        \
-                                                    X(SQUEEZE, "Squeeze") X(SUB, "Sub")  \
-                                                        X(SUM, "Sum") X(TANH, "Tanh")    \
-                                                            X(TRANSPOSE, "Transpose") X( \
-                                                                UNSQUEEZE, "Unsqueeze")
+    X(ADD, "Add") X(AVERAGE_POOL, "AveragePool") X(BATCH_NORM, "BatchNormalization")     \
+    X(CAST, "Cast") X(CLIP, "Clip") X(CONCAT, "Concat") X(CONV, "Conv")                  \
+    X(CONV_TRANSPOSE, "ConvTranspose") X(DIV, "Div") X(DROPOUT, "Dropout") X(ELU, "Elu") \
+    X(ERF, "Erf") X(EXP, "Exp") X(FLATTEN, "Flatten") X(GEMM, "Gemm")                    \
+    X(GLOBAL_AVERAGE_POOL, "GlobalAveragePool") X(GLOBAL_MAX_POOL, "GlobalMaxPool")      \
+    X(HARD_SIGMOID, "HardSigmoid") X(HARD_SWISH, "HardSwish") X(IDENTITY, "Identity")    \
+    X(INSTANCE_NORM, "InstanceNormalization") X(LEAKY_RELU, "LeakyRelu") X(LOG, "Log")   \
+    X(LOG_SOFTMAX, "LogSoftmax") X(LRN, "LRN") X(MATMUL, "MatMul") X(MAX, "Max")         \
+    X(MAX_POOL, "MaxPool") X(MIN, "Min") X(MUL, "Mul") X(NEG, "Neg") X(PAD, "Pad")       \
+    X(POW, "Pow") X(PRELU, "PRelu") X(REDUCE_MAX, "ReduceMax")                           \
+    X(REDUCE_MEAN, "ReduceMean") X(REDUCE_MIN, "ReduceMin") X(REDUCE_SUM, "ReduceSum")   \
+    X(RELU, "Relu") X(RESHAPE, "Reshape") X(RESIZE, "Resize") X(SELU, "Selu")            \
+    X(SIGMOID, "Sigmoid") X(SLICE, "Slice") X(SOFTMAX, "Softmax")                        \
+    X(SOFTPLUS, "Softplus") X(SOFTSIGN, "Softsign") X(SPLIT, "Split") X(SQRT, "Sqrt")    \
+    X(SQUEEZE, "Squeeze") X(SUB, "Sub") X(SUM, "Sum") X(TANH, "Tanh")                    \
+    X(TRANSPOSE, "Transpose") X(UNSQUEEZE, "Unsqueeze")
+/* clang-format on */
 
 typedef enum pn_op {
 #define X(id, name) PN_OP_##id,
