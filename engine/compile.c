@@ -13,6 +13,8 @@ static pn_status prepare_layers(struct pn_model *m, const pn_graph *g, pn_err *e
 {
     for (int i = 0; i < m->n_layers; i++) {
         pn_layer *l = &m->layers[i];
+        if (l->kind == PN_LAYER_CONV && pn_conv_suits_winograd(&l->u.conv, &m->kernels))
+            l->kind = PN_LAYER_CONV_WINO;
         pn_status st = pn_ops_of(l->kind)->prepare(m, g, l);
         if (st)
             return pn_fail(err, st, "%s \"%s\": %s", pn_op_name(l->op), l->name,

@@ -51,6 +51,7 @@ typedef struct pn_walk {
 
 typedef enum pn_layer_kind {
     PN_LAYER_CONV,
+    PN_LAYER_CONV_WINO, /**< a CONV that Winograd's algorithm suits */
     PN_LAYER_DEPTHWISE,
     PN_LAYER_FC,
     PN_LAYER_AFFINE,
@@ -129,7 +130,7 @@ typedef struct pn_layer {
     pn_act act;
     int slope; /**< graph value of a PRELU's slope, or PN_NONE */
     union {
-        pn_conv conv; /**< CONV, DEPTHWISE, CONV_TRANSPOSE */
+        pn_conv conv; /**< CONV, CONV_WINO, DEPTHWISE, CONV_TRANSPOSE */
         pn_fc fc;
         pn_pool pool;
         struct {

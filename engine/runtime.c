@@ -66,7 +66,11 @@ void pn_exec_free(pn_exec **x)
 
 static pn_run run_of(const pn_exec *x, int n)
 {
-    return (pn_run){.m = x->model, .arena = x->arena, .capacity = x->max_batch, .n = n};
+    return (pn_run){.m = x->model,
+                    .arena = x->arena,
+                    .capacity = x->max_batch,
+                    .n = n,
+                    .threads = x->threads};
 }
 
 float *pn_exec_input(pn_exec *x, int slot)

@@ -25,26 +25,6 @@ const char *pn_cpu_name(pn_cpu cpu)
     return (size_t)cpu < N_LEVELS ? level_names[cpu] : "?";
 }
 
-pn_status pn_cpu_resolve(pn_cpu *out, pn_cpu level, pn_err *err)
-{
-    switch (level) {
-    case PN_CPU_AUTO:
-    case PN_CPU_OPENBLAS:
-        *out = PN_CPU_OPENBLAS;
-        return PN_OK;
-    case PN_CPU_C:
-        *out = PN_CPU_C;
-        return PN_OK;
-    case PN_CPU_AVX2:
-    case PN_CPU_AVX512:
-        return pn_fail(err, PN_EUNSUPPORTED,
-                       "cpu level %s: not built: use auto, openblas or c",
-                       pn_cpu_name(level));
-    }
-    return pn_fail(err, PN_EINVAL, "cpu level %d: there is none of that number",
-                   (int)level);
-}
-
 bool pn_cpu_has_fma(void)
 {
 #if defined(__x86_64__)
@@ -52,6 +32,35 @@ bool pn_cpu_has_fma(void)
 #else
     return false;
 #endif
+}
+
+static bool has_avx512(void)
+{
+#if defined(__x86_64__)
+    return pn_cpu_has_fma() && __builtin_cpu_supports("avx512f");
+#else
+    return false;
+#endif
+}
+
+pn_status pn_cpu_resolve(pn_cpu *out, pn_cpu level, pn_err *err)
+{
+    bool is_there = true;
+    if (level == PN_CPU_AUTO)
+        level = has_avx512()       ? PN_CPU_AVX512
+                : pn_cpu_has_fma() ? PN_CPU_AVX2
+                                   : PN_CPU_OPENBLAS;
+    if (level == PN_CPU_AVX2) is_there = pn_cpu_has_fma();
+    if (level == PN_CPU_AVX512) is_there = has_avx512();
+    if ((unsigned)level >= N_LEVELS)
+        return pn_fail(err, PN_EINVAL, "cpu level %d: there is none of that number",
+                       (int)level);
+    if (!is_there)
+        return pn_fail(err, PN_EUNSUPPORTED,
+                       "cpu level %s: this machine lacks it: use auto",
+                       pn_cpu_name(level));
+    *out = level;
+    return PN_OK;
 }
 
 #define MXCSR_FTZ_DAZ 0x8040U

@@ -8,6 +8,7 @@ static void init_c(pn_kernels *k)
     k->gemm_pack = pn_f32_pack_c;
     k->gemv_pack = pn_f32_pack_c;
     k->gemm = pn_f32_gemm_c;
+    k->gemm_is_chained = true;
     k->gemv = pn_f32_gemm_c;
     k->epilogue = pn_f32_epilogue_c;
     k->act = pn_f32_act_c;
@@ -18,6 +19,8 @@ static void init_c(pn_kernels *k)
     k->avg_taps = pn_f32_avg_taps_c;
     k->global_avg = pn_f32_global_avg_c;
     k->global_max = pn_f32_global_max_c;
+    k->wino_input = pn_f32_wino_input_c;
+    k->wino_output = pn_f32_wino_output_c;
 }
 
 static void init_blas(pn_kernels *k)
@@ -27,8 +30,29 @@ static void init_blas(pn_kernels *k)
     k->gemm_pack = pn_f32_pack_blas;
     k->gemv_pack = pn_f32_pack_rows_blas;
     k->gemm = pn_f32_gemm_blas;
+    k->gemm_is_chained = false;
     k->gemv = pn_f32_gemv_blas;
+    k->wino_input = NULL; /* its products of 36 planes are too small for a library */
+    k->wino_output = NULL;
 }
+
+#if defined(__x86_64__)
+static void init_avx2(pn_kernels *k)
+{
+    k->gemm = pn_f32_gemm_avx2;
+    k->gemv = pn_f32_gemm_avx2;
+    k->wino_input = pn_f32_wino_input_avx2;
+    k->wino_output = pn_f32_wino_output_avx2;
+}
+
+static void init_avx512(pn_kernels *k)
+{
+    k->gemm = pn_f32_gemm_avx512;
+    k->gemv = pn_f32_gemm_avx512;
+    k->wino_input = pn_f32_wino_input_avx512;
+    k->wino_output = pn_f32_wino_output_avx512;
+}
+#endif
 
 void pn_kernels_init(pn_kernels *k, pn_cpu level)
 {
@@ -36,6 +60,9 @@ void pn_kernels_init(pn_kernels *k, pn_cpu level)
 #if defined(__x86_64__)
     if (pn_cpu_has_fma()) pn_kernels_init_fma(k);
 #endif
-    if (level == PN_CPU_C) return;
-    init_blas(k);
+    if (level == PN_CPU_OPENBLAS) init_blas(k);
+#if defined(__x86_64__)
+    if (level == PN_CPU_AVX2) init_avx2(k);
+    if (level == PN_CPU_AVX512) init_avx512(k);
+#endif
 }

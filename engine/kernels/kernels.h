@@ -138,11 +138,32 @@ typedef PN_DECL_AVG_TAPS((*pn_avg_taps_fn));
               float *row)
 typedef PN_DECL_GLOBAL((*pn_global_fn));
 
+/* F(4x4, 3x3) Winograd: 16 outputs of a 3x3 stride-1 convolution from 36 products. Points
+ * 0, +-sqrt(1/2), +-sqrt(2), infinity: half the rounding error of 0, +-1, +-2. Transforms
+ * are elementwise in the channel, so every width of vector gives the same bits. (Lavin
+ * and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, with other
+ * points.) */
+enum { PN_WINO_IN = 6, PN_WINO_OUT = 4, PN_WINO_PLANES = 36 };
+
+/** One tile in: pixels[36], row-major 6x6, each n floats, to planes[f * plane + channel];
+ * n is a multiple of PN_PANEL. */
+#define PN_DECL_WINO_INPUT(name)                                                         \
+    void name(float *planes, size_t plane, const float *const *pixels, size_t n)
+typedef PN_DECL_WINO_INPUT((*pn_wino_input_fn));
+
+/** One tile out: planes as above to pixels[16], row-major 4x4; a pixel outside the map
+ * points at a dump. y = clamp(sum + bias + residual[pixel]), residual may be NULL. */
+#define PN_DECL_WINO_OUTPUT(name)                                                        \
+    void name(float *const *pixels, const float *const *residual, const float *planes,   \
+              size_t plane, size_t n, const float *bias, float lo, float hi)
+typedef PN_DECL_WINO_OUTPUT((*pn_wino_output_fn));
+
 typedef struct pn_kernels {
     pn_pack_floats_fn gemm_pack_floats, gemv_pack_floats;
     pn_pack_fn gemm_pack, gemv_pack;
     pn_gemm_fn gemm;
-    pn_gemm_fn gemv; /**< m is 1; weights packed by gemv_pack */
+    bool gemm_is_chained; /**< an element's bits hang on its own k alone, not on m or n */
+    pn_gemm_fn gemv;      /**< m is 1; weights packed by gemv_pack */
     pn_epilogue_fn epilogue;
     pn_act_fn act;
     pn_affine_fn affine;
@@ -151,6 +172,8 @@ typedef struct pn_kernels {
     pn_max_taps_fn max_taps;
     pn_avg_taps_fn avg_taps;
     pn_global_fn global_avg, global_max;
+    pn_wino_input_fn wino_input; /**< NULL: this level does without Winograd */
+    pn_wino_output_fn wino_output;
 } pn_kernels;
 
 /** Fill the table for a level that pn_cpu_resolve() returned. */
@@ -179,6 +202,9 @@ PN_DECL_AVG_TAPS(pn_f32_avg_taps_c);
 PN_DECL_GLOBAL(pn_f32_global_avg_c);
 PN_DECL_GLOBAL(pn_f32_global_max_c);
 
+PN_DECL_WINO_INPUT(pn_f32_wino_input_c);
+PN_DECL_WINO_OUTPUT(pn_f32_wino_output_c);
+
 /* OpenBLAS: b lies as k rows of n_all (gemm) or n_all rows of k (gemv). */
 PN_DECL_PACK_FLOATS(pn_f32_pack_floats_blas);
 PN_DECL_PACK(pn_f32_pack_blas);
@@ -189,6 +215,14 @@ PN_DECL_GEMM(pn_f32_gemv_blas);
 #if defined(__x86_64__)
 /** The references again, compiled for AVX2 and FMA (x86/references_fma.c). */
 void pn_kernels_init_fma(pn_kernels *k);
+
+PN_DECL_GEMM(pn_f32_gemm_avx2);
+PN_DECL_WINO_INPUT(pn_f32_wino_input_avx2);
+PN_DECL_WINO_OUTPUT(pn_f32_wino_output_avx2);
+
+PN_DECL_GEMM(pn_f32_gemm_avx512);
+PN_DECL_WINO_INPUT(pn_f32_wino_input_avx512);
+PN_DECL_WINO_OUTPUT(pn_f32_wino_output_avx512);
 #endif
 
 #endif

@@ -180,4 +180,4 @@ static void conv_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t
     }
 }
 
-const pn_layer_ops pn_ops_conv = {conv_prepare, conv_work};
+const pn_layer_ops pn_ops_conv = {conv_prepare, conv_work, NULL};

@@ -72,4 +72,4 @@ static void transpose_work(const pn_run *r, const pn_layer *l, int64_t image,
     r->m->kernels.epilogue(&e);
 }
 
-const pn_layer_ops pn_ops_conv_transpose = {transpose_prepare, transpose_work};
+const pn_layer_ops pn_ops_conv_transpose = {transpose_prepare, transpose_work, NULL};

@@ -57,7 +57,7 @@ static void copy_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t
               pn_min64(w->rows, first + w->rows_per_task));
 }
 
-const pn_layer_ops pn_ops_copy = {copy_prepare, copy_work};
+const pn_layer_ops pn_ops_copy = {copy_prepare, copy_work, NULL};
 
 /* Offset of the float that is number i in C order. */
 static ptrdiff_t offset_of(const pn_tensor *t, int64_t i)
@@ -90,7 +90,7 @@ static void reshape_work(const pn_run *r, const pn_layer *l, int64_t image, int6
         y[offset_of(ty, i)] = x[offset_of(tx, i)];
 }
 
-const pn_layer_ops pn_ops_reshape = {by_output_prepare, reshape_work};
+const pn_layer_ops pn_ops_reshape = {by_output_prepare, reshape_work, NULL};
 
 /* Index i of a padded axis, in the input; -1: padding. */
 static int64_t unpad(int64_t i, int64_t size, int mode)
@@ -130,7 +130,7 @@ static void pad_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t 
     }
 }
 
-const pn_layer_ops pn_ops_pad = {by_output_prepare, pad_work};
+const pn_layer_ops pn_ops_pad = {by_output_prepare, pad_work, NULL};
 
 static void resize_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t task,
                         float *scratch)
@@ -155,4 +155,4 @@ static void resize_work(const pn_run *r, const pn_layer *l, int64_t image, int64
     }
 }
 
-const pn_layer_ops pn_ops_resize = {by_output_prepare, resize_work};
+const pn_layer_ops pn_ops_resize = {by_output_prepare, resize_work, NULL};

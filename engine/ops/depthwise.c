@@ -95,4 +95,4 @@ static void depthwise_work(const pn_run *r, const pn_layer *l, int64_t image,
     }
 }
 
-const pn_layer_ops pn_ops_depthwise = {depthwise_prepare, depthwise_work};
+const pn_layer_ops pn_ops_depthwise = {depthwise_prepare, depthwise_work, NULL};

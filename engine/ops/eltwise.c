@@ -57,8 +57,8 @@ static void rows_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t
     }
 }
 
-const pn_layer_ops pn_ops_affine = {affine_prepare, rows_work};
-const pn_layer_ops pn_ops_unary = {unary_prepare, rows_work};
+const pn_layer_ops pn_ops_affine = {affine_prepare, rows_work, NULL};
+const pn_layer_ops pn_ops_unary = {unary_prepare, rows_work, NULL};
 
 /* Strides of operand k, and its floats if it is a constant. */
 static pn_status prepare_operand(struct pn_model *m, const pn_graph *g, pn_layer *l,
@@ -115,4 +115,4 @@ static void binary_work(const pn_run *r, const pn_layer *l, int64_t image, int64
     }
 }
 
-const pn_layer_ops pn_ops_binary = {binary_prepare, binary_work};
+const pn_layer_ops pn_ops_binary = {binary_prepare, binary_work, NULL};

@@ -56,6 +56,22 @@ static pn_status fc_prepare(struct pn_model *m, const pn_graph *g, pn_layer *l)
     return st;
 }
 
+/* All images in one product: their rows lie an image apart. */
+static void fc_together(const pn_run *r, const pn_layer *l, pn_gemm *g, const pn_act *act)
+{
+    const pn_tensor *t = r->m->tensors, *x = &t[t[l->in[0]].root],
+                    *y = &t[t[l->out].root];
+    g->a = pn_run_tensor(r, l->in[0], 0);
+    g->c = pn_run_tensor(r, l->out, 0) + g->n0;
+    g->lda = (size_t)x->image_stride;
+    g->ldc = (size_t)y->image_stride;
+    g->m = (size_t)r->n;
+    r->m->kernels.gemm(g);
+    pn_epilogue e = {.y = g->c, .ldy = g->ldc, .m = g->m, .n = g->n, .act = act};
+    if (l->u.fc.bias_f32) e.bias = l->u.fc.bias_f32 + g->n0;
+    r->m->kernels.epilogue(&e);
+}
+
 static void fc_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t task,
                     float *scratch)
 {
@@ -73,6 +89,10 @@ static void fc_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t t
                  .n0 = (size_t)n0};
     pn_act act = l->act;
     if (act.slope) act.slope += n0;
+    if (r->m->kernels.gemm_is_chained) {
+        fc_together(r, l, &g, &act);
+        return;
+    }
     for (int i = 0; i < r->n; i++) {
         g.a = pn_run_tensor(r, l->in[0], i);
         g.c = pn_run_tensor(r, l->out, i) + n0;
@@ -83,4 +103,4 @@ static void fc_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t t
     }
 }
 
-const pn_layer_ops pn_ops_fc = {fc_prepare, fc_work};
+const pn_layer_ops pn_ops_fc = {fc_prepare, fc_work, NULL};

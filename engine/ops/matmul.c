@@ -90,4 +90,4 @@ static void matmul_work(const pn_run *r, const pn_layer *l, int64_t image, int64
     }
 }
 
-const pn_layer_ops pn_ops_matmul = {matmul_prepare, matmul_work};
+const pn_layer_ops pn_ops_matmul = {matmul_prepare, matmul_work, NULL};

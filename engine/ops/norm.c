@@ -36,7 +36,7 @@ static void lrn_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t 
         lrn_pixel(l, y + i * ty->stride[2], x + i * tx->stride[2], ty->shape.dim[0]);
 }
 
-const pn_layer_ops pn_ops_lrn = {by_row_prepare, lrn_work};
+const pn_layer_ops pn_ops_lrn = {by_row_prepare, lrn_work, NULL};
 
 static pn_status instance_prepare(struct pn_model *m, const pn_graph *g, pn_layer *l)
 {
@@ -72,4 +72,4 @@ static void instance_work(const pn_run *r, const pn_layer *l, int64_t image, int
                     (double)l->u.norm.shift_f32[task]);
 }
 
-const pn_layer_ops pn_ops_instance_norm = {instance_prepare, instance_work};
+const pn_layer_ops pn_ops_instance_norm = {instance_prepare, instance_work, NULL};

@@ -17,6 +17,7 @@ typedef struct pn_run {
     float *arena;
     int64_t capacity; /**< images the arena was made for */
     int n;            /**< images of this run */
+    int threads;      /**< of the team */
 } pn_run;
 
 static inline float *pn_run_tensor(const pn_run *r, int tensor, int64_t image)
@@ -32,13 +33,18 @@ typedef struct pn_layer_ops {
     /** Task of image `image`; a batched layer gets 0 and does all images. */
     void (*work)(const pn_run *r, const pn_layer *l, int64_t image, int64_t task,
                  float *scratch);
+    /** Tasks of the whole run, each over all images, where that follows the batch and the
+     * team; NULL: l->n_tasks. */
+    int64_t (*tasks)(const pn_run *r, const pn_layer *l);
 } pn_layer_ops;
 
-extern const pn_layer_ops pn_ops_conv, pn_ops_depthwise, pn_ops_fc, pn_ops_affine,
-    pn_ops_unary, pn_ops_binary, pn_ops_max_pool, pn_ops_avg_pool, pn_ops_global,
-    pn_ops_softmax, pn_ops_copy, pn_ops_reshape, pn_ops_pad, pn_ops_reduce, pn_ops_lrn,
-    pn_ops_instance_norm, pn_ops_matmul, pn_ops_conv_transpose, pn_ops_resize;
+extern const pn_layer_ops pn_ops_conv, pn_ops_conv_wino, pn_ops_depthwise, pn_ops_fc,
+    pn_ops_affine, pn_ops_unary, pn_ops_binary, pn_ops_max_pool, pn_ops_avg_pool,
+    pn_ops_global, pn_ops_softmax, pn_ops_copy, pn_ops_reshape, pn_ops_pad, pn_ops_reduce,
+    pn_ops_lrn, pn_ops_instance_norm, pn_ops_matmul, pn_ops_conv_transpose, pn_ops_resize;
 const pn_layer_ops *pn_ops_of(pn_layer_kind kind);
+/** Whether a convolution is to run by Winograd's algorithm: a rule of its shape alone. */
+bool pn_conv_suits_winograd(const pn_conv *c, const pn_kernels *k);
 
 /** Work through all layers with a team of `threads`; scratch is threads pieces of
  * m->scratch_floats. layer_s: NULL, or n_layers seconds to add to. */

@@ -81,8 +81,8 @@ static void pool_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t
     }
 }
 
-const pn_layer_ops pn_ops_max_pool = {pool_prepare, pool_work};
-const pn_layer_ops pn_ops_avg_pool = {pool_prepare, pool_work};
+const pn_layer_ops pn_ops_max_pool = {pool_prepare, pool_work, NULL};
+const pn_layer_ops pn_ops_avg_pool = {pool_prepare, pool_work, NULL};
 
 #define GLOBAL_TASK_CHANNELS 256
 
@@ -107,4 +107,4 @@ static void global_work(const pn_run *r, const pn_layer *l, int64_t image, int64
         (size_t)n, scratch);
 }
 
-const pn_layer_ops pn_ops_global = {global_prepare, global_work};
+const pn_layer_ops pn_ops_global = {global_prepare, global_work, NULL};

@@ -8,7 +8,7 @@ static pn_status reduce_prepare(struct pn_model *m, const pn_graph *g, pn_layer 
     (void)g;
     const pn_tensor *x = &m->tensors[l->in[0]], *y = &m->tensors[l->out];
     pn_shape kept = x->shape, reduced = x->shape;
-    ptrdiff_t sy[PN_MAX_DIMS];
+    ptrdiff_t sy[PN_MAX_DIMS] = {0};
     /* with keepdims the output has the input's axes, else the kept ones in order */
     const bool keeps = y->shape.ndim == x->shape.ndim;
     int at = 0;
@@ -71,4 +71,4 @@ static void reduce_work(const pn_run *r, const pn_layer *l, int64_t image, int64
         y[i * w->y[in]] = reduce_one(l, x + i * w->a[in]);
 }
 
-const pn_layer_ops pn_ops_reduce = {reduce_prepare, reduce_work};
+const pn_layer_ops pn_ops_reduce = {reduce_prepare, reduce_work, NULL};

@@ -53,4 +53,4 @@ static void softmax_work(const pn_run *r, const pn_layer *l, int64_t image, int6
                     l->u.softmax.axis_x, l->u.softmax.axis_len, l->u.softmax.is_log);
 }
 
-const pn_layer_ops pn_ops_softmax = {softmax_prepare, softmax_work};
+const pn_layer_ops pn_ops_softmax = {softmax_prepare, softmax_work, NULL};

@@ -20,6 +20,7 @@ const pn_layer_ops *pn_ops_of(pn_layer_kind kind)
 {
     static const pn_layer_ops *const table[PN_N_LAYER_KINDS] = {
         [PN_LAYER_CONV] = &pn_ops_conv,
+        [PN_LAYER_CONV_WINO] = &pn_ops_conv_wino,
         [PN_LAYER_DEPTHWISE] = &pn_ops_depthwise,
         [PN_LAYER_FC] = &pn_ops_fc,
         [PN_LAYER_AFFINE] = &pn_ops_affine,
@@ -61,13 +62,15 @@ static double now_s(void)
 
 static int64_t count_tasks(const pn_run *r, const pn_layer *l)
 {
+    const pn_layer_ops *ops = pn_ops_of(l->kind);
+    if (ops->tasks) return ops->tasks(r, l);
     return l->is_batched ? l->n_tasks : l->n_tasks * r->n;
 }
 
 static void do_task(const pn_run *r, const pn_layer *l, int64_t task, float *scratch)
 {
     const pn_layer_ops *ops = pn_ops_of(l->kind);
-    if (l->is_batched)
+    if (l->is_batched || ops->tasks)
         ops->work(r, l, 0, task, scratch);
     else
         ops->work(r, l, task / l->n_tasks, task % l->n_tasks, scratch);
@@ -79,7 +82,8 @@ static void run_alone(const pn_run *r, float *scratch, double *layer_s)
     for (int i = 0; i < r->m->n_layers; i++) {
         const pn_layer *l = &r->m->layers[i];
         const double start = layer_s ? now_s() : 0;
-        for (int64_t t = 0; t < count_tasks(r, l); t++)
+        const int64_t n = count_tasks(r, l);
+        for (int64_t t = 0; t < n; t++)
             do_task(r, l, t, scratch);
         if (layer_s) layer_s[i] += now_s() - start;
     }

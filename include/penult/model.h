@@ -4,7 +4,8 @@
  * pn_model is the compiled network (passes done, weights packed, memory planned):
  * read-only and shared. pn_exec is the working memory of one caller: used by one thread
  * at a time. Running allocates nothing. The same image gives the same bits in any batch,
- * slot and thread count.
+ * slot and thread count, and the levels c, avx2 and avx512 give each other's bits
+ * wherever the CPU has FMA; OpenBLAS has bits of its own on each kind of CPU.
  */
 #ifndef PENULT_MODEL_H
 #define PENULT_MODEL_H
@@ -22,8 +23,8 @@ typedef enum pn_cpu {
     PN_CPU_AUTO,     /**< the best the machine has */
     PN_CPU_C,        /**< plain C references: slow, for comparison */
     PN_CPU_OPENBLAS, /**< im2col and sgemm */
-    PN_CPU_AVX2,     /**< own kernels */
-    PN_CPU_AVX512,
+    PN_CPU_AVX2,     /**< own kernels, 256 bits; Winograd for 3x3 */
+    PN_CPU_AVX512,   /**< own kernels, 512 bits */
 } pn_cpu;
 
 /** "auto", "c", "openblas", ... to the enum. @return PN_EINVAL listing the levels */

@@ -12,6 +12,8 @@
 #define pn_f32_avg_taps_c avg_taps_fma
 #define pn_f32_global_avg_c global_avg_fma
 #define pn_f32_global_max_c global_max_fma
+#define pn_f32_wino_input_c wino_input_fma
+#define pn_f32_wino_output_c wino_output_fma
 
 #include "engine/kernels/kernels.h"
 
@@ -19,6 +21,7 @@
 #include "engine/kernels/gemm.c"
 #include "engine/kernels/eltwise.c"
 #include "engine/kernels/taps.c"
+#include "engine/kernels/winograd.c"
 /* NOLINTEND(bugprone-suspicious-include) */
 
 void pn_kernels_init_fma(pn_kernels *k)
@@ -38,4 +41,6 @@ void pn_kernels_init_fma(pn_kernels *k)
     k->avg_taps = avg_taps_fma;
     k->global_avg = global_avg_fma;
     k->global_max = global_max_fma;
+    k->wino_input = wino_input_fma;
+    k->wino_output = wino_output_fma;
 }

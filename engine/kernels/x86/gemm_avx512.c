@@ -1,0 +1,137 @@
+/* 12 rows x 32 columns (two panels): 24 accumulators of the 32 registers, 24 FMAs for 14
+ * loads a step. A panel alone runs as 12 x 16: still 12 independent chains. */
+#include <immintrin.h>
+#include <string.h>
+
+#include "engine/kernels/kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+enum { ROWS = 12 };
+
+typedef struct tile_args {
+    float *c;
+    const float *a, *b, *b_next; /* b_next: the second panel's weights */
+    size_t ldc, lda, k;
+    bool more; /* add to what the blocks of k before this one left in c */
+} tile_args;
+
+/* n rows, p panels; both are constants where this is inlined */
+INLINE void tile(const tile_args *t, const int n, const int p)
+{
+    __m512 sum[ROWS][2];
+    const float *b = t->b, *b_next = t->b_next;
+#pragma GCC unroll 12
+    for (int i = 0; i < n; i++)
+        sum[i][0] = sum[i][1] = _mm512_setzero_ps();
+    for (size_t k = 0; k < t->k; k++, b += PN_PANEL, b_next += PN_PANEL) {
+        __m512 b0 = _mm512_loadu_ps(b), b1 = p == 2 ? _mm512_loadu_ps(b_next) : b0;
+#pragma GCC unroll 12
+        for (int i = 0; i < n; i++) {
+            __m512 x = _mm512_set1_ps(t->a[(size_t)i * t->lda + k]);
+            sum[i][0] = _mm512_fmadd_ps(x, b0, sum[i][0]);
+            if (p == 2) sum[i][1] = _mm512_fmadd_ps(x, b1, sum[i][1]);
+        }
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < n; i++)
+#pragma GCC unroll 2
+        for (int j = 0; j < p; j++) {
+            float *y = t->c + (size_t)i * t->ldc + j * PN_PANEL;
+            if (t->more) sum[i][j] = _mm512_add_ps(_mm512_loadu_ps(y), sum[i][j]);
+            _mm512_storeu_ps(y, sum[i][j]);
+        }
+}
+
+INLINE void tile_of(const tile_args *t, size_t n, const int p)
+{
+    switch (n) {
+    case 12:
+        tile(t, 12, p);
+        break;
+    case 11:
+        tile(t, 11, p);
+        break;
+    case 10:
+        tile(t, 10, p);
+        break;
+    case 9:
+        tile(t, 9, p);
+        break;
+    case 8:
+        tile(t, 8, p);
+        break;
+    case 7:
+        tile(t, 7, p);
+        break;
+    case 6:
+        tile(t, 6, p);
+        break;
+    case 5:
+        tile(t, 5, p);
+        break;
+    case 4:
+        tile(t, 4, p);
+        break;
+    case 3:
+        tile(t, 3, p);
+        break;
+    case 2:
+        tile(t, 2, p);
+        break;
+    default:
+        tile(t, 1, p);
+        break;
+    }
+}
+
+static void tile_one(const tile_args *t, size_t n)
+{
+    tile_of(t, n, 1);
+}
+
+static void tile_two(const tile_args *t, size_t n)
+{
+    tile_of(t, n, 2);
+}
+
+/* All rows of one panel or two, block after block of k, in near-equal tiles of rows. */
+static void panels(const pn_gemm *g, float *c, size_t ldc, const float *b, size_t row,
+                   size_t m, bool two)
+{
+    for (size_t k0 = 0; k0 < g->k; k0 += PN_K_BLOCK) {
+        tile_args t = {.lda = g->lda, .ldc = ldc, .more = k0 > 0, .b = b + k0 * PN_PANEL};
+        t.k = g->k - k0 < PN_K_BLOCK ? g->k - k0 : PN_K_BLOCK;
+        t.b_next = two ? t.b + g->k * PN_PANEL : t.b;
+        size_t tiles = (m + ROWS - 1) / ROWS;
+        for (size_t i = 0, n; i < m; i += n, tiles--) {
+            n = (m - i + tiles - 1) / tiles;
+            t.c = c + i * ldc;
+            t.a = g->a + (row + i) * g->lda + k0;
+            if (two)
+                tile_two(&t, n);
+            else
+                tile_one(&t, n);
+        }
+    }
+}
+
+PN_DECL_GEMM(pn_f32_gemm_avx512)
+{
+    float edge[ROWS *
+               PN_PANEL]; /* a panel that is not full must not write past its columns */
+    for (size_t j = 0, n; j < g->n; j += n) {
+        const float *b = g->b + (g->n0 + j) * g->k;
+        n = g->n - j >= 2 * PN_PANEL ? 2 * PN_PANEL : PN_PANEL;
+        if (g->n - j >= PN_PANEL) {
+            panels(g, g->c + j, g->ldc, b, 0, g->m, n > PN_PANEL);
+            continue;
+        }
+        for (size_t row = 0, m; row < g->m; row += m) {
+            m = g->m - row < ROWS ? g->m - row : (size_t)ROWS;
+            panels(g, edge, PN_PANEL, b, row, m, false);
+            for (size_t i = 0; i < m; i++)
+                memcpy(g->c + (row + i) * g->ldc + j, edge + i * PN_PANEL,
+                       (g->n - j) * sizeof(float));
+        }
+    }
+}
