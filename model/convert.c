@@ -59,7 +59,9 @@ static bool parse_shape(const char *text, char **name, pn_shape *s)
     const char *equals = strrchr(text, '='), *at = equals ? equals + 1 : text;
     pn_mx_tuple t;
     char list[256];
-    if (equals == text || strspn(at, "0123456789,") != strlen(at)) return false;
+    if (equals == text || !*at || at[strlen(at) - 1] == ',' ||
+        strspn(at, "0123456789,") != strlen(at))
+        return false;
     if (snprintf(list, sizeof(list), "(%s)", at) >= (int)sizeof(list)) return false;
     if (!pn_mx_parse_tuple(list, &t) || t.n < 1 || t.n >= PN_MAX_DIMS) return false;
     s->ndim = t.n;
