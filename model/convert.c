@@ -53,24 +53,25 @@ static pn_status read_record(converter *c)
                      : pn_preprocess_read_yaml(&c->record, o->preprocess, c->err);
 }
 
-/* "[NAME=]C,H,W", or as many numbers as the input has dimensions without the batch */
-static bool parse_shape(const char *text, char **name, pn_shape *s)
+/* "[NAME=]C,H,W", or as many numbers as the input has dimensions without the batch;
+ * name_size is 0 where there is no name */
+static bool parse_shape(const char *text, size_t *name_size, pn_shape *s)
 {
     const char *equals = strrchr(text, '='), *at = equals ? equals + 1 : text;
+    size_t size = strlen(at);
     pn_mx_tuple t;
     char list[256];
-    if (equals == text || strspn(at, "0123456789,") != strlen(at)) return false;
-    if (snprintf(list, sizeof(list), "(%s)", at) >= (int)sizeof(list)) return false;
+    if (equals == text || size == 0 || at[size - 1] == ',' ||
+        strspn(at, "0123456789,") != size ||
+        snprintf(list, sizeof(list), "(%s)", at) >= (int)sizeof(list))
+        return false;
     if (!pn_mx_parse_tuple(list, &t) || t.n < 1 || t.n >= PN_MAX_DIMS) return false;
     s->ndim = t.n;
     for (int i = 0; i < t.n; i++) {
         s->dim[i] = t.v[i];
         if (t.v[i] < 1 || t.v[i] > MAX_DIM) return false;
     }
-    if (equals) {
-        *name = strndup(text, (size_t)(equals - text));
-        return *name != NULL;
-    }
+    *name_size = equals ? (size_t)(equals - text) : 0;
     return true;
 }
 
@@ -82,9 +83,13 @@ static pn_status read_shapes(converter *c)
     if (!c->shapes || !c->shape_names) return out_of_memory(c);
     for (int i = 0; i < n; i++) {
         pn_mx_input_shape *s = &c->shapes[i];
-        if (!parse_shape(c->o->input_shapes[i], &c->shape_names[i], &s->shape))
+        const char *text = c->o->input_shapes[i];
+        size_t name_size;
+        if (!parse_shape(text, &name_size, &s->shape))
             return pn_fail(c->err, PN_EINVAL, "--input-shape %s: must be [NAME=]C,H,W",
-                           c->o->input_shapes[i]);
+                           text);
+        if (name_size && !(c->shape_names[i] = strndup(text, name_size)))
+            return out_of_memory(c);
         s->name = c->shape_names[i];
     }
     c->n_shapes = n;
@@ -160,7 +165,7 @@ static void note_source(converter *c, const pn_file *f, bool is_first)
 static pn_status open_input(converter *c, const char *path)
 {
     pn_file *f;
-    kind k;
+    kind k = N_KINDS;
     pn_status st = pn_file_open(&f, path, c->err);
     if (st) return st;
     if (!sniff(f, &k))

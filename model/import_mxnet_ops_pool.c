@@ -159,7 +159,7 @@ static int emit_divisors(pn_mx_import *im, const pool *p, double window)
             by *= (double)divisor(p, i, rest % shape.dim[i + 2]);
             rest /= shape.dim[i + 2];
         }
-map[k] = by > 0 ? (float)(window / by) : 0; /* 0 / 0 in MXNet, too */
+        map[k] = by > 0 ? (float)(window / by) : 0; /* 0 / 0 in MXNet, too */
     }
     int id = pn_mx_const_f32(im, "divisors", &shape, map);
     free(map);

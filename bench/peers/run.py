@@ -3,7 +3,7 @@
 usage: run.py MODEL.onnx [--batch 8] [--threads 2] [--rounds 5] [--seconds 4] [--penult PATH]
 
 The rounds alternate, so that a machine that slows down slows both. ONNX Runtime is installed into a venv
-under build/ on the first call. The table shows the median over rounds of each round's median.
+under build/ on the first call (Debian: python3-venv). The table shows the median over rounds of each round's median.
 """
 import argparse
 import json

@@ -10,7 +10,7 @@
 
 #include "checkpoint.h"
 
-static pn_status read(pn_mx_symbol **out, const char *text, pn_err *err)
+static pn_status read_text(pn_mx_symbol **out, const char *text, pn_err *err)
 {
     return pn_mx_symbol_read(out, text, strlen(text), "t.json", err);
 }
@@ -38,7 +38,7 @@ static void age_0_8_has_param_short_entries_and_no_auxiliary_inputs(void **state
 {
     (void)state;
     pn_mx_symbol *s;
-    assert_int_equal(read(&s, v08, NULL), PN_OK);
+    assert_int_equal(read_text(&s, v08, NULL), PN_OK);
     assert_int_equal(s->version, 800);
     assert_int_equal(s->n_nodes, 8); /* two were added */
     const pn_mx_node *conv = &s->nodes[2], *bn = &s->nodes[5];
@@ -72,7 +72,7 @@ static void later_ages_have_attr_or_attrs_and_three_numbers(void **state)
             "[\"int\", 10901]}}",
             keys[i], keys[i]);
         pn_mx_symbol *s;
-        assert_int_equal(read(&s, text, NULL), PN_OK);
+        assert_int_equal(read_text(&s, text, NULL), PN_OK);
         assert_int_equal(s->version, 10901);
         assert_string_equal(pn_mx_attr_text(&s->nodes[1], "act_type"), "relu");
         assert_string_equal(pn_mx_attr_text(&s->nodes[0], "__shape__"), "(0, 3, 8, 8)");
@@ -110,7 +110,7 @@ static void operators_go_by_todays_names(void **state)
             "\"attrs\": {\"mxnet_version\": [\"int\", 1100]}}",
             cases[i][0]);
         pn_mx_symbol *s;
-        assert_int_equal(read(&s, text, NULL), PN_OK);
+        assert_int_equal(read_text(&s, text, NULL), PN_OK);
         assert_string_equal(s->nodes[1].op, cases[i][1]);
         pn_mx_symbol_free(&s);
     }
@@ -181,7 +181,7 @@ static void lies_are_refused_with_the_node_named(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         pn_mx_symbol *s = NULL;
         pn_err err = {0};
-        pn_status st = read(&s, cases[i].text, &err);
+        pn_status st = read_text(&s, cases[i].text, &err);
         if (st != cases[i].want || !strstr(pn_err_text(&err), cases[i].part) ||
             strncmp(pn_err_text(&err), "t.json", 6) != 0)
             fail_msg("%s: %s, \"%s\"", cases[i].text, pn_status_name(st),

@@ -137,6 +137,46 @@ static pn_graph *relu_of(const char *graph_name)
     return g;
 }
 
+/* of the file just written: fields of the model, and whether its graph holds `bytes` */
+static void check_head(int64_t opset, const char *bytes, size_t size)
+{
+    pn_file *f = NULL;
+    pn_wire w, import;
+    pn_wire_field field, version;
+    int n_seen = 0;
+    assert_int_equal(pn_file_open(&f, file, NULL), PN_OK);
+    pn_wire_init(&w, f->data, f->size);
+    while (pn_wire_next(&w, &field, NULL) == PN_OK) {
+        if (field.number == 1) assert_int_equal(field.value, 7);
+        if (field.number == 2) assert_memory_equal(field.bytes.at, "penult", 6);
+        if (field.number == 7)
+            assert_non_null(memmem(field.bytes.at, field.bytes.size, bytes, size));
+        if (field.number == 8) {
+            assert_int_equal(pn_wire_enter(&import, &w, &field, "opset", NULL), PN_OK);
+            while (pn_wire_next(&import, &version, NULL) == PN_OK)
+                if (version.number == 2) assert_int_equal(version.value, opset);
+        }
+        n_seen |= 1 << field.number;
+    }
+    assert_int_equal(n_seen, 1 << 1 | 1 << 2 | 1 << 3 | 1 << 7 | 1 << 8);
+    pn_file_close(&f);
+}
+
+static void the_file_is_opset_13_with_batch_n_and_14_only_for_hard_swish(void **state)
+{
+    (void)state;
+    /* TensorShapeProto of Nx3x4x5 as protobuf's encoding has it, by hand */
+    static const char shape[] = "\x0a\x03\x12\x01N\x0a\x02\x08\x03\x0a\x02\x08\x04"
+                                "\x0a\x02\x08\x05";
+    pn_graph *g = relu_of("g");
+    assert_int_equal(pn_graph_write_onnx(g, file, NULL), PN_OK);
+    check_head(13, shape, sizeof(shape) - 1);
+    g->nodes[0].op = PN_OP_HARD_SWISH;
+    assert_int_equal(pn_graph_write_onnx(g, file, NULL), PN_OK);
+    check_head(14, shape, sizeof(shape) - 1);
+    pn_graph_free(&g);
+}
+
 static void constants_nobody_reads_are_not_written(void **state)
 {
     (void)state;
@@ -187,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_reads_back_equal),
+        cmocka_unit_test(the_file_is_opset_13_with_batch_n_and_14_only_for_hard_swish),
         cmocka_unit_test(constants_nobody_reads_are_not_written),
         cmocka_unit_test(a_graph_over_2_gib_is_refused_and_writes_nothing),
         cmocka_unit_test(a_folder_that_is_not_there_is_eio),

@@ -1,0 +1,183 @@
+/* A conversion with every allocation failing once: PN_ENOMEM, and nothing leaked (the
+ * sanitizer watches). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "checkpoint.h"
+#include "penult/convert.h"
+#include "penult/log.h"
+
+static long left = -1; /* allocations until the one that fails; below 0: none does */
+
+static int fails(void)
+{
+    return left >= 0 && left-- == 0;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__real_reallocarray(void *p, size_t n, size_t size);
+char *__real_strdup(const char *s);
+char *__real_strndup(const char *s, size_t n);
+FILE *__real_open_memstream(char **text, size_t *size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
+char *__wrap_strdup(const char *s);
+char *__wrap_strndup(const char *s, size_t n);
+FILE *__wrap_open_memstream(char **text, size_t *size);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return fails() ? NULL : __real_realloc(p, size);
+}
+
+void *__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+    return fails() ? NULL : __real_reallocarray(p, n, size);
+}
+
+char *__wrap_strdup(const char *s)
+{
+    return fails() ? NULL : __real_strdup(s);
+}
+
+char *__wrap_strndup(const char *s, size_t n)
+{
+    return fails() ? NULL : __real_strndup(s, n);
+}
+
+FILE *__wrap_open_memstream(char **text, size_t *size)
+{
+    return fails() ? NULL : __real_open_memstream(text, size);
+}
+
+static void say_nothing(void *cookie, pn_log_level level, const char *line)
+{
+    (void)cookie;
+    (void)level;
+    (void)line;
+}
+
+#define NODE(op, name, inputs, attrs)                                                    \
+    "{\"op\": \"" op "\", \"name\": \"" name "\", \"inputs\": [" inputs                  \
+    "], \"param\": {" attrs "}}"
+
+/* of the 0.8 kind, so that inputs are added; with a weight in half precision */
+static const char symbol[] =
+    "{\"nodes\": [" NODE("null", "data", "", "") "," NODE("null", "c_weight", "", "") "," NODE("Convolution", "c", "[0,0],[1,0]", "\"kernel\": \"(1,1)\", \"num_filter\": \"2\"") "," NODE(
+        "null", "g", "",
+        "") "," NODE("null", "b", "",
+                     "") "," NODE("BatchNorm", "bn", "[2,0],[3,0],[4,0]",
+                                  "") "," NODE("Pooling", "p", "[5,0]",
+                                               "\"kernel\": \"(3,3)\", "
+                                               "\"stride\": \"(3,3)\", \"pad\": "
+                                               "\"(1,1)\", \"pool_type\": "
+                                               "\"avg\", \"pooling_convention\": "
+                                               "\"full\"") "," NODE("SliceChanne"
+                                                                    "l",
+                                                                    "s", "[6,0]",
+                                                                    "\"num_"
+                                                                    "outputs\": "
+                                                                    "\"2\", "
+                                                                    "\"squeeze_"
+                                                                    "axis\": "
+                                                                    "\"1\"") "," NODE("El"
+                                                                                      "em"
+                                                                                      "en"
+                                                                                      "tW"
+                                                                                      "is"
+                                                                                      "eS"
+                                                                                      "u"
+                                                                                      "m",
+                                                                                      "a",
+                                                                                      "[7"
+                                                                                      ",0"
+                                                                                      "],"
+                                                                                      "[7"
+                                                                                      ",1"
+                                                                                      "]",
+                                                                                      "") "," NODE("FullyConnected",
+                                                                                                   "f",
+                                                                                                   "[8,0]",
+                                                                                                   "\"num_hidden\": \"2\", \"flatten\": \"0\"") "," NODE("Softmax",
+                                                                                                                                                         "softmax",
+                                                                                                                                                         "[9,0]",
+                                                                                                                                                         "") "], \"heads\": [[10,0],[10,0]]}";
+
+static void every_failed_allocation_is_out_of_memory(void **state)
+{
+    (void)state;
+    static const int64_t four[] = {2, 3, 1, 1}, two[] = {2}, matrix[] = {2, 4};
+    static const char *const names[] = {
+        "c_weight",      "c_bias",   "b",      "bn_moving_mean",
+        "bn_moving_var", "f_weight", "f_bias", NULL};
+    static const unsigned char data[32];
+    bytes b = {0};
+    put_list_head(&b, 7);
+    put_array(&b, 2, 4, four, 2, data, 12);
+    for (int i = 0; i < 4; i++)
+        put_array(&b, 0, 1, two, 0, data, 8);
+    put_array(&b, 1, 2, matrix, 0, data, 32);
+    put_array(&b, 2, 1, two, 0, data, 8);
+    put_names(&b, names);
+    char *files[] = {write_temp(symbol, sizeof(symbol) - 1), write_temp(b.data, b.size),
+                     write_temp("x\ny\n", 4)};
+    const char *inputs[] = {files[0], files[1]};
+    static const char *const shape[] = {"data=3,8,8"};
+    pn_convert_opts o = {.inputs = inputs,
+                         .n_inputs = 2,
+                         .input_shapes = shape,
+                         .n_input_shapes = 1,
+                         .labels = NULL};
+    pn_log_setup(PN_LOG_INFO, say_nothing, NULL);
+    long n = 0;
+    bool has_failed = true;
+    for (; has_failed; n++) {
+        pn_graph *g = NULL;
+        pn_err err = {0};
+        left = n;
+        pn_status st = pn_convert(&g, &o, &err);
+        has_failed = left < 0; /* a lookup that gives up is no failure of the whole */
+        left = -1;
+        if (st && st != PN_ENOMEM)
+            fail_msg("allocation %ld: %s, \"%s\"", n, pn_status_name(st),
+                     pn_err_text(&err));
+        assert_true((st == PN_OK) == (g != NULL));
+        pn_graph_free(&g);
+        pn_err_clear(&err);
+    }
+    assert_true(n > 60);
+    for (int i = 0; i < 3; i++) {
+        unlink(files[i]);
+        free(files[i]);
+    }
+    bytes_fini(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_failed_allocation_is_out_of_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
