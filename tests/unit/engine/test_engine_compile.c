@@ -1,0 +1,155 @@
+/* What compiling refuses, in which words, and what its numbers say. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "net_builder.h"
+
+static net small_net(void)
+{
+    net n = net_new(3, 8, 8);
+    int x = net_conv(&n, "stage1_conv_output", pn_graph_find(n.g, "x"), 3, 4, 3, 1, 1);
+    net_finish(&n, net_unary(&n, PN_OP_GLOBAL_AVERAGE_POOL, "pool_output", x));
+    return n;
+}
+
+static void check_refused(const net *n, const pn_model_opts *opts, pn_status want,
+                          const char *const *words)
+{
+    pn_err err = {0};
+    pn_model *m = NULL;
+    assert_int_equal(pn_model_compile(&m, n->g, opts, &err), want);
+    assert_null(m);
+    for (; *words; words++)
+        if (!strstr(pn_err_text(&err), *words))
+            fail_msg("\"%s\" does not say \"%s\"", pn_err_text(&err), *words);
+    pn_err_clear(&err);
+}
+
+static void unknown_tap_names_its_neighbours(void **state)
+{
+    (void)state;
+    net n = small_net();
+    const char *tap = "stage1_cnv";
+    const pn_model_opts opts = {.taps = &tap, .n_taps = 1};
+    check_refused(&n, &opts, PN_EINVAL,
+                  (const char *const[]){"stage1_cnv", "stage1_conv_output", NULL});
+    net_free(&n);
+}
+
+static void node_name_alone_finds_its_output(void **state)
+{
+    (void)state;
+    net n = small_net();
+    pn_model *m = net_compile(&n, PN_CPU_C, (const char *const[]){"stage1_conv", NULL});
+    assert_int_equal(pn_model_tap_count(m, 0), 4 * 8 * 8);
+    pn_model_free(&m);
+    net_free(&n);
+}
+
+static void all_nodes_it_cannot_run_are_listed(void **state)
+{
+    (void)state;
+    net n = net_new(3, 8, 8);
+    const int64_t scalar[] = {1};
+    int a = net_binary(&n, PN_OP_ADD, "bad_sum", net_const(&n, 1, scalar),
+                       net_const(&n, 1, scalar));
+    int b = net_binary(&n, PN_OP_MUL, "bad_product", net_const(&n, 1, scalar),
+                       net_const(&n, 1, scalar));
+    int x = net_binary(&n, PN_OP_ADD, "c", pn_graph_find(n.g, "x"), a);
+    net_finish(&n, net_binary(&n, PN_OP_ADD, "d", x, b));
+    check_refused(&n, NULL, PN_EUNSUPPORTED,
+                  (const char *const[]){"2 nodes", "bad_sum", "bad_product", NULL});
+    net_free(&n);
+}
+
+static void levels_that_are_not_built_say_so(void **state)
+{
+    (void)state;
+    net n = small_net();
+    const pn_model_opts opts = {.cpu = PN_CPU_AVX512};
+    check_refused(&n, &opts, PN_EUNSUPPORTED, (const char *const[]){"avx512", NULL});
+    pn_cpu cpu;
+    pn_err err = {0};
+    assert_int_equal(pn_cpu_parse(&cpu, "openblas", &err), PN_OK);
+    assert_int_equal(cpu, PN_CPU_OPENBLAS);
+    assert_int_equal(pn_cpu_parse(&cpu, "sse9", &err), PN_EINVAL);
+    assert_non_null(strstr(pn_err_text(&err), "openblas"));
+    pn_err_clear(&err);
+    net_free(&n);
+}
+
+static void a_second_input_is_refused(void **state)
+{
+    (void)state;
+    net n = net_new(3, 8, 8);
+    const pn_shape s = {4, {PN_DIM_FREE, 3, 8, 8}};
+    int other;
+    assert_int_equal(pn_graph_add_value(n.g, "other", PN_F32, &s, &other, NULL), PN_OK);
+    assert_int_equal(pn_graph_add_input(n.g, other), PN_OK);
+    net_finish(&n, net_binary(&n, PN_OP_ADD, "y", pn_graph_find(n.g, "x"), other));
+    check_refused(&n, NULL, PN_EUNSUPPORTED,
+                  (const char *const[]){"\"x\"", "\"other\"", NULL});
+    net_free(&n);
+}
+
+static void another_input_size_gives_other_shapes(void **state)
+{
+    (void)state;
+    net n = small_net();
+    const char *tap = "stage1_conv";
+    const pn_model_opts opts = {.taps = &tap, .n_taps = 1, .height = 12, .width = 10};
+    pn_model *m = NULL;
+    assert_int_equal(pn_model_compile(&m, n.g, &opts, NULL), PN_OK);
+    net_free(&n); /* what the model needs was copied */
+    pn_model_info info;
+    pn_model_get_info(m, &info);
+    assert_int_equal(info.channels, 3);
+    assert_int_equal(info.height, 12);
+    assert_int_equal(info.width, 10);
+    assert_int_equal(info.n_taps, 1);
+    const pn_shape *s = pn_model_tap_shape(m, 0);
+    assert_int_equal(s->ndim, 3);
+    assert_int_equal(s->dim[1], 12);
+    assert_int_equal(s->dim[2], 10);
+    pn_exec *x = NULL;
+    assert_int_equal(pn_exec_new(&x, m, 2, 1, NULL), PN_OK);
+    assert_int_equal(pn_exec_run(x, 2), PN_OK);
+    assert_int_equal(pn_exec_run(x, 3), PN_EINVAL);
+    assert_int_equal(pn_exec_run(x, 0), PN_EINVAL);
+    pn_exec_free(&x);
+    pn_model_free(&m);
+}
+
+static void a_size_that_the_weights_do_not_fit_is_refused(void **state)
+{
+    (void)state;
+    net n = net_new(3, 8, 8);
+    net_finish(&n, net_fc(&n, "fc", pn_graph_find(n.g, "x"), 192, 10));
+    const pn_model_opts opts = {.height = 9, .width = 9};
+    pn_err err = {0};
+    pn_model *m = NULL;
+    assert_int_not_equal(pn_model_compile(&m, n.g, &opts, &err), PN_OK);
+    assert_null(m);
+    assert_non_null(strstr(pn_err_text(&err), "fc"));
+    pn_err_clear(&err);
+    net_free(&n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unknown_tap_names_its_neighbours),
+        cmocka_unit_test(node_name_alone_finds_its_output),
+        cmocka_unit_test(all_nodes_it_cannot_run_are_listed),
+        cmocka_unit_test(levels_that_are_not_built_say_so),
+        cmocka_unit_test(a_second_input_is_refused),
+        cmocka_unit_test(another_input_size_gives_other_shapes),
+        cmocka_unit_test(a_size_that_the_weights_do_not_fit_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

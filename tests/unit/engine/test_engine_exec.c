@@ -1,0 +1,130 @@
+/* Memory: the nth allocation failing, the documented sizes, and none at all in a run. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "net_builder.h"
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__real_aligned_alloc(size_t align, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_aligned_alloc(size_t align, size_t size);
+
+static long n_allocations, fail_at = -1;
+static size_t aligned_bytes;
+
+static bool fails(void)
+{
+    return n_allocations++ == fail_at;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return fails() ? NULL : __real_realloc(p, size);
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t size)
+{
+    if (fails()) return NULL;
+    aligned_bytes += size;
+    return __real_aligned_alloc(align, size);
+}
+
+static net make_net(void)
+{
+    net n = net_new(3, 9, 9);
+    int x = net_conv(&n, "conv", pn_graph_find(n.g, "x"), 3, 8, 3, 1, 1);
+    int y = net_conv(&n, "dw", x, 8, 8, 3, 1, 8);
+    x = net_concat(&n, NULL, net_norm(&n, NULL, x, 8), y);
+    x = net_unary(&n, PN_OP_RELU, NULL, net_norm(&n, NULL, x, 16));
+    net_finish(&n, net_fc(&n, "fc", x, 16 * 81, 70));
+    return n;
+}
+
+static void every_failing_allocation_is_survived(void **state)
+{
+    (void)state;
+    net n = make_net();
+    const pn_model_opts opts = {.cpu = PN_CPU_C, .height = 9, .width = 9};
+    bool done = false;
+    for (long k = 0; !done; k++) {
+        pn_model *m = NULL;
+        pn_exec *x = NULL;
+        n_allocations = 0;
+        fail_at = k;
+        pn_status st = pn_model_compile(&m, n.g, &opts, NULL);
+        if (!st) st = pn_exec_new(&x, m, 2, 1, NULL);
+        done = n_allocations <= k;
+        fail_at = -1;
+        assert_int_equal(st, done ? PN_OK : PN_ENOMEM);
+        if (x) pn_exec_free(&x);
+        if (m) pn_model_free(&m);
+        assert_true(k < 10000);
+    }
+    net_free(&n);
+}
+
+static void a_run_allocates_nothing(void **state)
+{
+    (void)state;
+    net n = make_net();
+    pn_model *m = net_compile(&n, PN_CPU_OPENBLAS, NULL);
+    pn_exec *x = NULL;
+    assert_int_equal(pn_exec_new(&x, m, 3, 2, NULL), PN_OK);
+    n_allocations = 0;
+    for (int i = 1; i <= 3; i++)
+        assert_int_equal(pn_exec_run(x, i), PN_OK);
+    assert_int_equal(n_allocations, 0);
+    pn_exec_free(&x);
+    pn_model_free(&m);
+    net_free(&n);
+}
+
+static void sizes_are_as_documented(void **state)
+{
+    (void)state;
+    net n = make_net();
+    aligned_bytes = 0;
+    pn_model *m = net_compile(&n, PN_CPU_OPENBLAS, NULL);
+    pn_model_info info;
+    pn_model_get_info(m, &info);
+    assert_int_equal(info.weight_bytes, aligned_bytes);
+    for (int images = 1; images <= 4; images++) {
+        pn_exec *x = NULL;
+        aligned_bytes = 0;
+        assert_int_equal(pn_exec_new(&x, m, images, 3, NULL), PN_OK);
+        assert_int_equal(aligned_bytes,
+                         images * info.image_bytes + 3 * info.thread_bytes + 128);
+        pn_exec_free(&x);
+    }
+    pn_model_free(&m);
+    net_free(&n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_failing_allocation_is_survived),
+        cmocka_unit_test(a_run_allocates_nothing),
+        cmocka_unit_test(sizes_are_as_documented),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,169 @@
+/* The same image gives the same bits in any batch, slot, team and thread. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net_builder.h"
+
+#define SIDE 25 /* more pixels than one tile of a convolution takes */
+#define IMAGES 3
+
+/* A little of everything that cuts its work into tasks. */
+static net make_net(void)
+{
+    net n = net_new(3, SIDE, SIDE);
+    int x = net_conv(&n, NULL, pn_graph_find(n.g, "x"), 3, 24, 7, 1, 1);
+    x = net_unary(&n, PN_OP_RELU, NULL, net_norm(&n, NULL, x, 24));
+    int y = net_conv(&n, NULL, x, 24, 24, 3, 1, 1);
+    x = net_unary(&n, PN_OP_RELU, NULL, net_binary(&n, PN_OP_ADD, NULL, x, y));
+    x = net_pool(&n, PN_OP_MAX_POOL, NULL, x, 3, 2);
+    y = net_conv(&n, NULL, x, 24, 24, 3, 1, 24);
+    x = net_concat(&n, NULL, x, net_unary(&n, PN_OP_SIGMOID, NULL, y));
+    x = net_conv(&n, NULL, x, 48, 288, 1, 1, 1);
+    y = net_conv(&n, NULL, x, 288, 64, 3, 2, 4);
+    y = net_pool(&n, PN_OP_AVERAGE_POOL, "pool", y, 2, 2);
+    x = net_fc(&n, "fc", y, 64 * 9, 200);
+    net_finish(&n, net_unary(&n, PN_OP_SOFTMAX, NULL, x));
+    return n;
+}
+
+static const char *const taps[] = {"fc", "pool", NULL};
+static float images[IMAGES][3 * SIDE * SIDE];
+
+static void fill_images(void)
+{
+    for (int i = 0; i < IMAGES; i++)
+        net_random(images[i], 3 * SIDE * SIDE, 100 + (uint64_t)i);
+}
+
+/* Both taps of image `image`, run alone by one thread. */
+typedef struct answer {
+    float *tap[2];
+} answer;
+
+static void answer_free(answer *a)
+{
+    for (int t = 0; t < 2; t++)
+        free(a->tap[t]);
+}
+
+static answer answer_alone(const pn_model *m, int image)
+{
+    answer a;
+    pn_exec *x = NULL;
+    assert_int_equal(pn_exec_new(&x, m, 1, 1, NULL), PN_OK);
+    pn_exec_set_input_chw(x, 0, images[image]);
+    assert_int_equal(pn_exec_run(x, 1), PN_OK);
+    for (int t = 0; t < 2; t++) {
+        const size_t size = pn_model_tap_count(m, t) * sizeof(float);
+        a.tap[t] = malloc(size);
+        assert_non_null(a.tap[t]);
+        memcpy(a.tap[t], pn_exec_output(x, t, 0), size);
+    }
+    pn_exec_free(&x);
+    return a;
+}
+
+static bool same(const pn_model *m, const pn_exec *x, int slot, const answer *a)
+{
+    for (int t = 0; t < 2; t++)
+        if (memcmp(pn_exec_output(x, t, slot), a->tap[t],
+                   pn_model_tap_count(m, t) * sizeof(float)) != 0)
+            return false;
+    return true;
+}
+
+static void check_level(pn_cpu cpu)
+{
+    net n = make_net();
+    pn_model *m = net_compile(&n, cpu, taps);
+    answer a[IMAGES];
+    for (int i = 0; i < IMAGES; i++)
+        a[i] = answer_alone(m, i);
+    for (int threads = 1; threads <= 3; threads++) {
+        pn_exec *x = NULL;
+        assert_int_equal(pn_exec_new(&x, m, IMAGES + 2, threads, NULL), PN_OK);
+        for (int shift = 0; shift < 2; shift++) {
+            for (int i = 0; i < IMAGES; i++)
+                pn_exec_set_input_chw(x, (i + shift) % IMAGES, images[i]);
+            assert_int_equal(pn_exec_run(x, IMAGES), PN_OK);
+            for (int i = 0; i < IMAGES; i++)
+                assert_true(same(m, x, (i + shift) % IMAGES, &a[i]));
+        }
+        /* fewer images than before, and the input stays as it was put */
+        assert_int_equal(pn_exec_run(x, 2), PN_OK);
+        assert_true(same(m, x, 1, &a[0]));
+        pn_exec_free(&x);
+    }
+    for (int i = 0; i < IMAGES; i++)
+        answer_free(&a[i]);
+    pn_model_free(&m);
+    net_free(&n);
+}
+
+static void bits_hang_on_neither_batch_slot_nor_team(void **state)
+{
+    (void)state;
+    check_level(PN_CPU_OPENBLAS);
+    check_level(PN_CPU_C);
+}
+
+typedef struct job {
+    const pn_model *m;
+    int image;
+    const answer *want;
+    bool ok;
+} job;
+
+static void *run_job(void *arg)
+{
+    job *j = arg;
+    pn_exec *x = NULL;
+    if (pn_exec_new(&x, j->m, 2, 1, NULL)) return NULL;
+    pn_exec_set_input_chw(x, 1, images[j->image]);
+    j->ok = true;
+    for (int k = 0; k < 3; k++)
+        j->ok = j->ok && !pn_exec_run(x, 2) && same(j->m, x, 1, j->want);
+    pn_exec_free(&x);
+    return NULL;
+}
+
+static void many_threads_run_one_model_at_once(void **state)
+{
+    (void)state;
+    net n = make_net();
+    pn_model *m = net_compile(&n, PN_CPU_OPENBLAS, taps);
+    answer a[IMAGES];
+    job jobs[IMAGES];
+    pthread_t threads[IMAGES];
+    for (int i = 0; i < IMAGES; i++)
+        a[i] = answer_alone(m, i);
+    for (int i = 0; i < IMAGES; i++) {
+        jobs[i] = (job){m, i, &a[i], false};
+        assert_int_equal(pthread_create(&threads[i], NULL, run_job, &jobs[i]), 0);
+    }
+    for (int i = 0; i < IMAGES; i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(jobs[i].ok);
+    }
+    for (int i = 0; i < IMAGES; i++)
+        answer_free(&a[i]);
+    pn_model_free(&m);
+    net_free(&n);
+}
+
+int main(void)
+{
+    fill_images();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bits_hang_on_neither_batch_slot_nor_team),
+        cmocka_unit_test(many_threads_run_one_model_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
