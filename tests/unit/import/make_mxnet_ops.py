@@ -1,0 +1,183 @@
+"""Make mxnet_ops.bin: one small net an operator, and what MXNet 1.9.1 answers for it.
+
+Needs MXNet 1.9.1 (`pip install mxnet==1.9.1 numpy==1.23.5`, Python <= 3.11); MXNET_MKLDNN_ENABLED=0, since oneDNN lacks
+grouped deconvolution. Little-endian records, one after the other:
+u32 sizes of name, symbol, params; u32 n, n x u32 input dimensions; u32 floats of the answer; then these in that order.
+The input is golden_input(shape, seed 7, shift, scale) of tests/golden/mxnet/inputs.py, shift 128 (-0.5 where it must be
+positive), scale 1/64. Outputs follow each other in the symbol's order.
+"""
+import os
+import random
+import struct
+import sys
+import tempfile
+
+os.environ["MXNET_MKLDNN_ENABLED"] = "0"
+import mxnet as mx
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../golden/mxnet"))
+from inputs import golden_input
+
+S = mx.sym
+d = S.Variable("data")
+rng = np.random.default_rng(5)
+out = open(os.path.join(HERE, "mxnet_ops.bin"), "wb")
+
+
+def case(name, sym, shape=(1, 6, 5, 4), positive=False):
+    shapes, _, aux_shapes = sym.infer_shape(data=shape)
+    x = golden_input(shape, 7, -0.5 if positive else 128, 1 / 64)
+    arg, aux, bind = {}, {}, {"data": mx.nd.array(x)}
+    for n, s in zip(sym.list_arguments(), shapes):
+        if n.endswith("label"):
+            bind[n] = mx.nd.zeros(s)
+        elif n != "data":
+            arg[n] = mx.nd.array(rng.normal(0, 0.5, s).astype("f"))
+    for n, s in zip(sym.list_auxiliary_states(), aux_shapes):
+        aux[n] = mx.nd.array((np.abs(rng.normal(0, 0.5, s)) + 0.2).astype("f"))
+    y = sym.bind(mx.cpu(), dict(arg, **bind), aux_states=dict(aux)).forward(is_train=False)
+    answer = np.concatenate([o.asnumpy().ravel() for o in y]).astype("<f4")
+    with tempfile.TemporaryDirectory() as folder:
+        mx.model.save_checkpoint(folder + "/n", 0, sym, arg, aux)
+        symbol = open(folder + "/n-symbol.json", "rb").read()
+        params = open(folder + "/n-0000.params", "rb").read()
+    name = ("+" if positive else "") + name
+    out.write(struct.pack("<IIII", len(name), len(symbol), len(params), len(shape)))
+    out.write(struct.pack("<%dI" % len(shape), *shape) + struct.pack("<I", answer.size))
+    out.write(name.encode() + symbol + params + answer.tobytes())
+
+
+def layers():
+    case("conv", S.Convolution(d, kernel=(3, 2), stride=(2, 1), pad=(1, 2), dilate=(2, 1), num_filter=4, num_group=2))
+    case("deconv", S.Deconvolution(d, kernel=(3, 4), stride=(2, 3), pad=(1, 1), adj=(1, 2), num_filter=4, num_group=2))
+    case("deconv bias", S.Deconvolution(d, kernel=(3, 4), stride=(2, 2), num_filter=4, no_bias=False))
+    case("deconv target", S.Deconvolution(d, kernel=(4, 4), stride=(2, 2), target_shape=(9, 8), num_filter=4))
+    case("fc", S.FullyConnected(d, num_hidden=5))
+    case("fc last axis", S.FullyConnected(d, num_hidden=5, flatten=False))
+    case("fc last axis, no bias", S.FullyConnected(d, num_hidden=5, flatten=False, no_bias=True))
+    case("fc of 2-D", S.FullyConnected(S.Flatten(d), num_hidden=5, no_bias=True))
+    case("upsampling", S.UpSampling(d, scale=3, sample_type="nearest"))
+    for s in (2, 3):
+        case("bilinear %d" % s,
+             S.UpSampling(d, S.Variable("w"), scale=s, sample_type="bilinear", num_filter=6, num_args=2))
+
+
+def pools():
+    fixed = (((3, 3), (2, 2), (0, 0), (8, 9)), ((3, 3), (3, 3), (1, 1), (8, 8)), ((3, 2), (2, 3), (1, 1), (10, 11)),
+             ((2, 2), (2, 2), (0, 0), (7, 7)), ((5, 3), (4, 2), (2, 1), (6, 6)))
+    random.seed(3)
+    odd = []
+    while len(odd) < 16:
+        k, s, p, n = [[random.randint(*r) for _ in range(2)] for r in ((1, 5), (1, 4), (0, 3), (4, 9))]
+        if all(k[i] <= n[i] + 2 * p[i] for i in range(2)):
+            odd.append((k, s, p, n))
+    kinds = [(c, t, i) for c in ("valid", "full") for t in ("max", "avg", "sum") for i in (True, False) if t == "avg" or i]
+    for n, (c, t, i) in enumerate(kinds):
+        for k, s, p, size in fixed + tuple(odd[n::4]):
+            case("pool %s %s %s %s %s %s %s" % (c, t, i, k, s, p, size),
+                 S.Pooling(d, kernel=k, stride=s, pad=p, pool_type=t, pooling_convention=c, count_include_pad=i),
+                 (1, 2) + tuple(size))
+    for t in ("max", "avg", "sum"):
+        case("global " + t, S.Pooling(d, global_pool=True, kernel=(2, 2), pad=(1, 1), pool_type=t))
+    for n in (1, (5, 2)):
+        case("adaptive %s" % (n,), S.contrib.AdaptiveAvgPooling2D(d, output_size=n))
+
+
+def norms():
+    case("bn", S.BatchNorm(d, fix_gamma=False))
+    case("bn fixed", S.BatchNorm(d, eps=2e-5))
+    case("bn of 2-D", S.BatchNorm(S.Flatten(d), fix_gamma=False))
+    case("instance", S.InstanceNorm(d, S.Variable("g"), S.Variable("b")))
+    case("layer", S.LayerNorm(d, S.Variable("g"), S.Variable("b")))
+    case("layer 1", S.LayerNorm(d, S.Variable("g"), S.Variable("b"), axis=1))
+    case("lrn", S.LRN(d, nsize=5, alpha=0.1))
+    for m in ("instance", "channel", "spatial"):
+        case("l2 " + m, S.L2Normalization(d, mode=m, eps=1e-2))
+
+
+def elements():
+    for a in ("relu", "sigmoid", "tanh", "softrelu", "softsign"):
+        case("activation " + a, S.Activation(d, act_type=a))
+    for a in ("leaky", "elu", "selu", "gelu"):
+        case("leaky " + a, S.LeakyReLU(d, act_type=a, slope=0.1))
+    case("leaky rrelu", S.LeakyReLU(d, act_type="rrelu")[0])
+    case("prelu", S.LeakyReLU(d, S.Variable("g"), act_type="prelu"))
+    case("prelu of 2-D", S.LeakyReLU(S.Flatten(d), S.Variable("g"), act_type="prelu"))
+    case("prelu of one", S.LeakyReLU(d, S.Variable("g", shape=(1,)), act_type="prelu"))
+    for f in ("relu", "sigmoid", "tanh", "softsign", "exp", "erf", "negative", "square", "abs", "identity", "BlockGrad",
+              "make_loss"):
+        case(f, getattr(S, f)(d))
+    for f in ("log", "sqrt", "rsqrt", "reciprocal"):
+        case(f, getattr(S, f)(d), positive=True)
+    case("hard_sigmoid", S.hard_sigmoid(d, alpha=0.3, beta=0.4))
+    case("clip", S.clip(d, a_min=-0.5, a_max=0.25))
+    w, r = S.Variable("w", shape=(1, 6, 1, 1)), S.relu(d)
+    for f in ("add", "sub", "mul", "div", "maximum", "minimum"):
+        case("broadcast_" + f, getattr(S, "broadcast_" + f)(d, w))
+    case("broadcast_power", S.broadcast_power(d, w), positive=True)
+    for f in ("add", "sub", "mul", "div"):
+        case("elemwise_" + f, getattr(S, "elemwise_" + f)(d, S.exp(r)))
+    case("x + x", S.elemwise_add(d, d))
+    case("_maximum", S._internal._maximum(d, r * 0.3))
+    case("add_n", S.add_n(d, r, S.tanh(d)))
+    case("scalars", (2 - (d * 3 + 1) / 7) ** 2 + 0.5 - 2 / (S.abs(d) + 1))
+    case("_rpower_scalar", S._internal._rpower_scalar(d, scalar=2.5))
+    case("scalar extremes", S._internal._maximum_scalar(S._internal._minimum_scalar(d, scalar=0.3), scalar=-0.2))
+    for f in ("sum", "mean", "max", "min"):
+        for axis, keep, exclude in (((2, 3), True, False), (1, False, False), ((0, 1), False, True), (-1, False, False)):
+            case("%s %s" % (f, axis), getattr(S, f)(d, axis=axis, keepdims=keep, exclude=exclude))
+
+
+def moves():
+    case("flatten", S.Flatten(d))
+    for codes, reverse in (((0, -1), False), ((0, -4, 2, -1, -2), False), ((0, -3, -2), False), ((-1, 120), False),
+                           ((0, 0, -1), False), ((0, 3, -1, 0), False), ((0, -4, 3, 2, -2), False),
+                           ((-2, 1, 1), False), ((0, 30, -1), False), ((0, 0, 0, -4, -1, 2), False),
+                           ((0, 0, 0, 2, -1, -4), True)):
+        case("reshape %s %s" % (codes, reverse), S.Reshape(d, shape=codes, reverse=reverse))
+    case("transpose", S.transpose(d, axes=(0, 2, 3, 1)))
+    case("swapaxis", S.SwapAxis(d, dim1=1, dim2=3))
+    case("expand_dims", S.expand_dims(d, axis=2))
+    case("squeeze", S.squeeze(d, axis=(2,)), (1, 3, 1, 4))
+    case("concat", S.Concat(d, S.relu(d), d))
+    case("concat -1", S.Concat(d, S.relu(d), dim=-1))
+    parts = S.SliceChannel(d, num_outputs=3)
+    case("slice channel", S.Group([parts[2], parts[0], parts[1]]))
+    parts = S.SliceChannel(d, num_outputs=5, axis=2, squeeze_axis=True)
+    case("slice channel, squeezed", S.Group([parts[2], parts[4]]))
+    case("shuffle", S.reshape(S.swapaxes(S.reshape(d, shape=(0, -4, 3, -1, -2)), dim1=1, dim2=2), shape=(0, -3, -2)))
+    case("slice_axis", S.slice_axis(d, axis=1, begin=1, end=-2))
+    case("slice_axis to the end", S.slice_axis(d, axis=2, begin=-3, end=None))
+    case("slice", S.slice(d, begin=(None, 1, None, -1), end=(None, None, -1, None), step=(None, 2, 3, -2)))
+    half = S.Pooling(d, kernel=(2, 2), stride=(2, 2))
+    case("slice_like", S.slice_like(d, half, axes=(2, 3)))
+    case("crop", S.Crop(d, offset=(1, 2), h_w=(3, 2), num_args=1))
+    case("crop centre", S.Crop(d, h_w=(2, 3), center_crop=True, num_args=1))
+    case("crop like", S.Crop(d, half, num_args=2, offset=(2, 1)))
+    for m in ("constant", "edge", "reflect"):
+        case("pad " + m, S.Pad(d, mode=m, pad_width=(0, 0, 0, 0, 1, 2, 3, 1), constant_value=0.5))
+
+
+def heads():
+    case("softmax", S.softmax(d))
+    case("softmax 1, cooled", S.softmax(d, axis=1, temperature=2.5))
+    case("log_softmax", S.log_softmax(d, axis=1))
+    case("softmin", S.softmin(d))
+    case("SoftmaxOutput", S.SoftmaxOutput(d))
+    case("SoftmaxOutput of 2-D", S.SoftmaxOutput(S.Flatten(d)))
+    case("SoftmaxOutput multi", S.SoftmaxOutput(d, multi_output=True))
+    case("SoftmaxOutput preserved", S.SoftmaxOutput(d, preserve_shape=True))
+    case("SoftmaxActivation", S.SoftmaxActivation(d))
+    case("SoftmaxActivation channel", S.SoftmaxActivation(d, mode="channel"))
+    case("LinearRegressionOutput", S.LinearRegressionOutput(d))
+    case("LogisticRegressionOutput", S.LogisticRegressionOutput(d))
+    case("MAERegressionOutput", S.MAERegressionOutput(d))
+    case("dropout", S.Dropout(d, p=0.4))
+    case("cast", S.Cast(d, dtype="float32"))
+
+
+for family in (layers, pools, norms, elements, moves, heads):
+    family()
+out.close()
