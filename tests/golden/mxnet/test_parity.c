@@ -22,7 +22,7 @@
 #define BATCH 2
 #define MAX_TENSORS 4
 
-/* Levels beyond the automatic one are for the narrow nets: the references are slow. */
+/* The plain C references are for the narrow nets: they are slow. */
 typedef struct golden_case {
     const char *name;
     bool narrow;
@@ -186,6 +186,7 @@ static void answers_as_mxnet_does(void **state)
     golden_open(&g, c);
     pn_graph *graph = through_a_file(&g);
     run_and_compare(&g, graph, PN_CPU_AUTO);
+    run_and_compare(&g, graph, PN_CPU_OPENBLAS);
     if (c->narrow) run_and_compare(&g, graph, PN_CPU_C);
     pn_graph_free(&graph);
     json_decref(g.json);
