@@ -66,3 +66,13 @@ void pn_kernels_init(pn_kernels *k, pn_cpu level)
     if (level == PN_CPU_AVX512) init_avx512(k);
 #endif
 }
+
+void pn_epilogue_columns(const pn_epilogue *e, size_t first)
+{
+    pn_epilogue rest = *e;
+    rest.y += first;
+    if (rest.bias) rest.bias += first;
+    if (rest.r) rest.r += first;
+    rest.n -= first;
+    pn_f32_epilogue_c(&rest);
+}

@@ -55,4 +55,5 @@ PN_DECL_GEMM(pn_f32_gemm_c)
             gemm_tile(g->c + i * g->ldc + j, g->ldc, g->a + i * g->lda, g->lda, b, 1, n,
                       g->k);
     }
+    if (g->after) pn_f32_epilogue_c(g->after);
 }

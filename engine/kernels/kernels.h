@@ -68,12 +68,24 @@ typedef enum pn_binary {
     PN_BINARY_PRELU, /**< b is the slope */
 } pn_binary;
 
+/** What follows a convolution, on m pixels of n channels in place: y = act(y + bias + r).
+ * bias and r may be NULL. */
+typedef struct pn_epilogue {
+    float *y;
+    const float *bias, *r;
+    size_t ldy, ldr, m, n;
+    const pn_act *act;
+} pn_epilogue;
+
 /** c[m x n] = a[m x k] * b, b being columns n0 .. n0 + n of n_all packed ones. */
 typedef struct pn_gemm {
     float *c;
     const float *a, *b;
     size_t ldc, lda; /**< floats from row to row */
     size_t m, n, k, n_all, n0;
+    /** NULL, or what follows while the sums are in registers: its y is c, its m and n are
+     * these, its act is a CLAMP. Only where gemm_is_chained. */
+    const pn_epilogue *after;
 } pn_gemm;
 
 /** b may be read in tiles that start at multiples of PN_PANEL. */
@@ -88,14 +100,6 @@ typedef PN_DECL_PACK_FLOATS((*pn_pack_floats_fn));
     void name(float *b, const float *w, size_t j, size_t n_all, size_t k)
 typedef PN_DECL_PACK((*pn_pack_fn));
 
-/** What follows a convolution, on m pixels of n channels in place: y = act(y + bias + r).
- * bias and r may be NULL. */
-typedef struct pn_epilogue {
-    float *y;
-    const float *bias, *r;
-    size_t ldy, ldr, m, n;
-    const pn_act *act;
-} pn_epilogue;
 #define PN_DECL_EPILOGUE(name) void name(const pn_epilogue *e)
 typedef PN_DECL_EPILOGUE((*pn_epilogue_fn));
 
@@ -211,6 +215,9 @@ PN_DECL_PACK(pn_f32_pack_blas);
 PN_DECL_PACK(pn_f32_pack_rows_blas);
 PN_DECL_GEMM(pn_f32_gemm_blas);
 PN_DECL_GEMM(pn_f32_gemv_blas);
+
+/** Columns first .. n of what `e` says, for a variant that did the others itself. */
+void pn_epilogue_columns(const pn_epilogue *e, size_t first);
 
 #if defined(__x86_64__)
 /** The references again, compiled for AVX2 and FMA (x86/references_fma.c). */

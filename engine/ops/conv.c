@@ -124,9 +124,12 @@ static void gather_pixel(const patch *p, int64_t oy, int64_t ox, float *to)
     }
 }
 
-static void finish(const pn_run *r, const pn_layer *l, int64_t image, const pn_gemm *g,
-                   int64_t p0, int64_t channel)
+/* The product, and bias, residual and activation on it: in one go where the kernel can.
+ */
+static void multiply(const pn_run *r, const pn_layer *l, int64_t image, pn_gemm *g,
+                     int64_t p0, int64_t channel)
 {
+    const pn_kernels *k = &r->m->kernels;
     pn_epilogue e = {.y = g->c, .ldy = g->ldc, .m = g->m, .n = g->n};
     pn_act act = l->act;
     if (act.slope) act.slope += channel;
@@ -136,7 +139,9 @@ static void finish(const pn_run *r, const pn_layer *l, int64_t image, const pn_g
         e.ldr = (size_t)r->m->tensors[l->residual].pixel_stride;
         e.r = pn_run_tensor(r, l->residual, image) + p0 * (int64_t)e.ldr + channel;
     }
-    r->m->kernels.epilogue(&e);
+    g->after = k->gemm_is_chained && act.kind == PN_ACT_CLAMP ? &e : NULL;
+    k->gemm(g);
+    if (!g->after) k->epilogue(&e);
 }
 
 static void conv_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t task,
@@ -175,8 +180,7 @@ static void conv_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t
         }
         g.b = c->packed + (size_t)group * c->group_floats;
         g.c = y + group * cout + n0;
-        r->m->kernels.gemm(&g);
-        finish(r, l, image, &g, p0, group * cout + n0);
+        multiply(r, l, image, &g, p0, group * cout + n0);
     }
 }
 

@@ -122,11 +122,61 @@ static void nothing_is_written_past_the_columns(void **state)
     pn_buffer_free(canary);
 }
 
+static void what_follows_is_done_as_the_epilogue_does_it(void **state)
+{
+    (void)state;
+    pn_cpu levels[4];
+    const int n = pn_levels(levels);
+    for (int i = 0; i < N_SIZES; i++)
+        for (int l = 0; l < n; l++) {
+            const size *s = &sizes[i];
+            float *a = pn_buffer_new(s->m * s->k, 1, false);
+            float *w = pn_buffer_new(s->n * s->k, 2, false);
+            float *bias = pn_buffer_new(s->n, 3, true);
+            float *r = pn_buffer_new(s->m * s->n, 4, true);
+            pn_kernels k;
+            pn_kernels_init(&k, levels[l]);
+            float *b = pack(&k, w, s), *want = product(PN_CPU_C, a, s->k, w, s);
+            float *c = pn_buffer_canary(s->m * (s->n + 2));
+            const pn_act act = {.kind = PN_ACT_CLAMP, .lo = -0.5F, .hi = 2};
+            pn_epilogue e = {.y = c,
+                             .bias = i % 3 ? bias : NULL,
+                             .r = i % 2 ? r : NULL,
+                             .ldy = s->n + 2,
+                             .ldr = s->n,
+                             .m = s->m,
+                             .n = s->n,
+                             .act = &act};
+            const pn_gemm g = {.c = c,
+                               .a = a,
+                               .b = b,
+                               .ldc = s->n + 2,
+                               .lda = s->k,
+                               .m = s->m,
+                               .n = s->n,
+                               .k = s->k,
+                               .n_all = s->n,
+                               .after = &e};
+            k.gemm(&g);
+            e.y = want;
+            pn_f32_epilogue_c(&e);
+            assert_true(pn_buffer_same(c, want, s->m * (s->n + 2)));
+            pn_buffer_free(c);
+            pn_buffer_free(want);
+            pn_buffer_free(b);
+            pn_buffer_free(r);
+            pn_buffer_free(bias);
+            pn_buffer_free(w);
+            pn_buffer_free(a);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_level_gives_the_references_bits),
         cmocka_unit_test(the_reference_keeps_the_bound_of_its_sum),
+        cmocka_unit_test(what_follows_is_done_as_the_epilogue_does_it),
         cmocka_unit_test(nothing_is_written_past_the_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

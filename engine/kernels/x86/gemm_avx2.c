@@ -9,94 +9,123 @@
 #define INLINE static inline __attribute__((always_inline))
 enum { ROWS = 6 };
 
-/* n rows (a constant where this is inlined) of one panel, one block of k; `more` adds to
- * what the blocks before it left in c. */
-INLINE void tile(float *c, size_t ldc, const float *a, size_t lda, const float *b,
-                 size_t k, bool more, const int n)
+/* one block of k under one tile */
+typedef struct tile_args {
+    float *c;
+    const float *a, *b;
+    size_t ldc, lda, k;
+    bool more;                /* add to what the blocks of k before this one left in c */
+    const pn_epilogue *after; /* NULL but in the last block of k */
+    size_t row, column;       /* of c[0] in the product, for `after` */
+} tile_args;
+
+INLINE __m256 finish(const pn_epilogue *e, __m256 v, size_t row, size_t column)
 {
+    if (e->bias) v = _mm256_add_ps(v, _mm256_loadu_ps(e->bias + column));
+    if (e->r) v = _mm256_add_ps(v, _mm256_loadu_ps(e->r + row * e->ldr + column));
+    /* these operand orders let NaN pass */
+    v = _mm256_max_ps(_mm256_set1_ps(e->act->lo), v);
+    return _mm256_min_ps(_mm256_set1_ps(e->act->hi), v);
+}
+
+/* n rows (a constant where this is inlined) of one panel */
+INLINE void tile(const tile_args *t, const int n)
+{
+    const float *b = t->b;
     __m256 sum[ROWS][2];
 #pragma GCC unroll 6
     for (int i = 0; i < n; i++)
         sum[i][0] = sum[i][1] = _mm256_setzero_ps();
-    for (size_t p = 0; p < k; p++, b += PN_PANEL) {
+    for (size_t p = 0; p < t->k; p++, b += PN_PANEL) {
         __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
         __asm__("" : "+x"(b0), "+x"(b1)); /* or gcc folds the loads into every FMA */
 #pragma GCC unroll 6
         for (int i = 0; i < n; i++) {
-            __m256 x = _mm256_broadcast_ss(a + (size_t)i * lda + p);
+            __m256 x = _mm256_broadcast_ss(t->a + (size_t)i * t->lda + p);
             sum[i][0] = _mm256_fmadd_ps(x, b0, sum[i][0]);
             sum[i][1] = _mm256_fmadd_ps(x, b1, sum[i][1]);
         }
     }
 #pragma GCC unroll 6
     for (int i = 0; i < n; i++) {
-        float *y = c + (size_t)i * ldc;
-        if (more) {
-            sum[i][0] = _mm256_add_ps(_mm256_loadu_ps(y), sum[i][0]);
-            sum[i][1] = _mm256_add_ps(_mm256_loadu_ps(y + 8), sum[i][1]);
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+            float *y = t->c + (size_t)i * t->ldc + 8 * j;
+            __m256 v = sum[i][j];
+            if (t->more) v = _mm256_add_ps(_mm256_loadu_ps(y), v);
+            if (t->after)
+                v = finish(t->after, v, t->row + (size_t)i, t->column + 8 * (size_t)j);
+            _mm256_storeu_ps(y, v);
         }
-        _mm256_storeu_ps(y, sum[i][0]);
-        _mm256_storeu_ps(y + 8, sum[i][1]);
     }
 }
 
-static void tile_of(float *c, size_t ldc, const float *a, size_t lda, const float *b,
-                    size_t k, bool more, size_t n)
+static void tile_of(const tile_args *t, size_t n)
 {
     switch (n) {
     case 6:
-        tile(c, ldc, a, lda, b, k, more, 6);
+        tile(t, 6);
         break;
     case 5:
-        tile(c, ldc, a, lda, b, k, more, 5);
+        tile(t, 5);
         break;
     case 4:
-        tile(c, ldc, a, lda, b, k, more, 4);
+        tile(t, 4);
         break;
     case 3:
-        tile(c, ldc, a, lda, b, k, more, 3);
+        tile(t, 3);
         break;
     case 2:
-        tile(c, ldc, a, lda, b, k, more, 2);
+        tile(t, 2);
         break;
     default:
-        tile(c, ldc, a, lda, b, k, more, 1);
+        tile(t, 1);
         break;
     }
 }
 
 /* All rows of one panel, block after block; near-equal tiles: 8 rows are 4 + 4, as 6 + 2
  * would wait for the latency of the FMAs. */
-static void panel(const pn_gemm *g, float *c, size_t ldc, const float *b, size_t row,
-                  size_t m)
+static void panel(const pn_gemm *g, float *c, size_t ldc, size_t column, size_t row,
+                  size_t m, const pn_epilogue *after)
 {
+    const float *b = g->b + (g->n0 + column) * g->k;
     for (size_t k0 = 0; k0 < g->k; k0 += PN_K_BLOCK) {
-        size_t k = g->k - k0 < PN_K_BLOCK ? g->k - k0 : PN_K_BLOCK;
+        const bool is_last = g->k - k0 <= PN_K_BLOCK;
+        tile_args t = {.ldc = ldc, .lda = g->lda, .more = k0 > 0, .column = column};
+        t.b = b + k0 * PN_PANEL;
+        t.k = is_last ? g->k - k0 : PN_K_BLOCK;
+        t.after = is_last ? after : NULL;
         size_t tiles = (m + ROWS - 1) / ROWS;
         for (size_t i = 0, n; i < m; i += n, tiles--) {
             n = (m - i + tiles - 1) / tiles;
-            tile_of(c + i * ldc, ldc, g->a + (row + i) * g->lda + k0, g->lda,
-                    b + k0 * PN_PANEL, k, k0 > 0, n);
+            t.c = c + i * ldc;
+            t.a = g->a + (row + i) * g->lda + k0;
+            t.row = row + i;
+            tile_of(&t, n);
         }
     }
 }
 
+/* A panel that is not full must not write past its columns. */
+static void edge(const pn_gemm *g, size_t column)
+{
+    float sums[ROWS * PN_PANEL];
+    const size_t n = g->n - column;
+    for (size_t row = 0, m; row < g->m; row += m) {
+        m = g->m - row < ROWS ? g->m - row : (size_t)ROWS;
+        panel(g, sums, PN_PANEL, column, row, m, NULL);
+        for (size_t i = 0; i < m; i++)
+            memcpy(g->c + (row + i) * g->ldc + column, sums + i * PN_PANEL,
+                   n * sizeof(float));
+    }
+    if (g->after) pn_epilogue_columns(g->after, column);
+}
+
 PN_DECL_GEMM(pn_f32_gemm_avx2)
 {
-    float edge[ROWS *
-               PN_PANEL]; /* a panel that is not full must not write past its columns */
-    for (size_t j = 0; j < g->n; j += PN_PANEL) {
-        const float *b = g->b + (g->n0 + j) * g->k;
-        if (g->n - j >= PN_PANEL) {
-            panel(g, g->c + j, g->ldc, b, 0, g->m);
-            continue;
-        }
-        for (size_t row = 0, m; row < g->m; row += m) {
-            m = g->m - row < ROWS ? g->m - row : (size_t)ROWS;
-            panel(g, edge, PN_PANEL, b, row, m);
-            for (size_t i = 0; i < m; i++)
-                memcpy(g->c + (row + i) * g->ldc + j, edge + i * PN_PANEL,
-                       (g->n - j) * sizeof(float));
-        }
-    }
+    size_t j = 0;
+    for (; j + PN_PANEL <= g->n; j += PN_PANEL)
+        panel(g, g->c + j, g->ldc, j, 0, g->m, g->after);
+    if (j < g->n) edge(g, j);
 }

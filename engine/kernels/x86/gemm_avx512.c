@@ -12,8 +12,19 @@ typedef struct tile_args {
     float *c;
     const float *a, *b, *b_next; /* b_next: the second panel's weights */
     size_t ldc, lda, k;
-    bool more; /* add to what the blocks of k before this one left in c */
+    bool more;                /* add to what the blocks of k before this one left in c */
+    const pn_epilogue *after; /* NULL but in the last block of k */
+    size_t row, column;       /* of c[0] in the product, for `after` */
 } tile_args;
+
+INLINE __m512 finish(const pn_epilogue *e, __m512 v, size_t row, size_t column)
+{
+    if (e->bias) v = _mm512_add_ps(v, _mm512_loadu_ps(e->bias + column));
+    if (e->r) v = _mm512_add_ps(v, _mm512_loadu_ps(e->r + row * e->ldr + column));
+    /* these operand orders let NaN pass */
+    v = _mm512_max_ps(_mm512_set1_ps(e->act->lo), v);
+    return _mm512_min_ps(_mm512_set1_ps(e->act->hi), v);
+}
 
 /* n rows, p panels; both are constants where this is inlined */
 INLINE void tile(const tile_args *t, const int n, const int p)
@@ -37,8 +48,12 @@ INLINE void tile(const tile_args *t, const int n, const int p)
 #pragma GCC unroll 2
         for (int j = 0; j < p; j++) {
             float *y = t->c + (size_t)i * t->ldc + j * PN_PANEL;
-            if (t->more) sum[i][j] = _mm512_add_ps(_mm512_loadu_ps(y), sum[i][j]);
-            _mm512_storeu_ps(y, sum[i][j]);
+            __m512 v = sum[i][j];
+            if (t->more) v = _mm512_add_ps(_mm512_loadu_ps(y), v);
+            if (t->after)
+                v = finish(t->after, v, t->row + (size_t)i,
+                           t->column + (size_t)j * PN_PANEL);
+            _mm512_storeu_ps(y, v);
         }
 }
 
@@ -95,18 +110,23 @@ static void tile_two(const tile_args *t, size_t n)
 }
 
 /* All rows of one panel or two, block after block of k, in near-equal tiles of rows. */
-static void panels(const pn_gemm *g, float *c, size_t ldc, const float *b, size_t row,
-                   size_t m, bool two)
+static void panels(const pn_gemm *g, float *c, size_t ldc, size_t column, size_t row,
+                   size_t m, bool two, const pn_epilogue *after)
 {
+    const float *b = g->b + (g->n0 + column) * g->k;
     for (size_t k0 = 0; k0 < g->k; k0 += PN_K_BLOCK) {
-        tile_args t = {.lda = g->lda, .ldc = ldc, .more = k0 > 0, .b = b + k0 * PN_PANEL};
-        t.k = g->k - k0 < PN_K_BLOCK ? g->k - k0 : PN_K_BLOCK;
+        const bool is_last = g->k - k0 <= PN_K_BLOCK;
+        tile_args t = {.ldc = ldc, .lda = g->lda, .more = k0 > 0, .column = column};
+        t.b = b + k0 * PN_PANEL;
         t.b_next = two ? t.b + g->k * PN_PANEL : t.b;
+        t.k = is_last ? g->k - k0 : PN_K_BLOCK;
+        t.after = is_last ? after : NULL;
         size_t tiles = (m + ROWS - 1) / ROWS;
         for (size_t i = 0, n; i < m; i += n, tiles--) {
             n = (m - i + tiles - 1) / tiles;
             t.c = c + i * ldc;
             t.a = g->a + (row + i) * g->lda + k0;
+            t.row = row + i;
             if (two)
                 tile_two(&t, n);
             else
@@ -115,23 +135,29 @@ static void panels(const pn_gemm *g, float *c, size_t ldc, const float *b, size_
     }
 }
 
+/* A panel that is not full must not write past its columns. */
+static void edge(const pn_gemm *g, size_t column)
+{
+    float sums[ROWS * PN_PANEL];
+    const size_t n = g->n - column;
+    for (size_t row = 0, m; row < g->m; row += m) {
+        m = g->m - row < ROWS ? g->m - row : (size_t)ROWS;
+        panels(g, sums, PN_PANEL, column, row, m, false, NULL);
+        for (size_t i = 0; i < m; i++)
+            memcpy(g->c + (row + i) * g->ldc + column, sums + i * PN_PANEL,
+                   n * sizeof(float));
+    }
+    if (g->after) pn_epilogue_columns(g->after, column);
+}
+
 PN_DECL_GEMM(pn_f32_gemm_avx512)
 {
-    float edge[ROWS *
-               PN_PANEL]; /* a panel that is not full must not write past its columns */
-    for (size_t j = 0, n; j < g->n; j += n) {
-        const float *b = g->b + (g->n0 + j) * g->k;
-        n = g->n - j >= 2 * PN_PANEL ? 2 * PN_PANEL : PN_PANEL;
-        if (g->n - j >= PN_PANEL) {
-            panels(g, g->c + j, g->ldc, b, 0, g->m, n > PN_PANEL);
-            continue;
-        }
-        for (size_t row = 0, m; row < g->m; row += m) {
-            m = g->m - row < ROWS ? g->m - row : (size_t)ROWS;
-            panels(g, edge, PN_PANEL, b, row, m, false);
-            for (size_t i = 0; i < m; i++)
-                memcpy(g->c + (row + i) * g->ldc + j, edge + i * PN_PANEL,
-                       (g->n - j) * sizeof(float));
-        }
+    size_t j = 0;
+    for (; j + 2 * PN_PANEL <= g->n; j += 2 * PN_PANEL)
+        panels(g, g->c + j, g->ldc, j, 0, g->m, true, g->after);
+    if (j + PN_PANEL <= g->n) {
+        panels(g, g->c + j, g->ldc, j, 0, g->m, false, g->after);
+        j += PN_PANEL;
     }
+    if (j < g->n) edge(g, j);
 }

@@ -1,4 +1,4 @@
-/* Every small graph of tests/golden/onnx_ops, at both levels, against ONNX Runtime. */
+/* Every small graph of tests/golden/onnx_ops, at each level, against ONNX Runtime. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -95,6 +95,12 @@ static void c_level_agrees_with_onnx_runtime(void **state)
     run_all(PN_CPU_C, 1);
 }
 
+static void auto_level_agrees_with_onnx_runtime(void **state)
+{
+    (void)state;
+    run_all(PN_CPU_AUTO, 2);
+}
+
 static void openblas_level_agrees_with_onnx_runtime(void **state)
 {
     (void)state;
@@ -105,6 +111,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(c_level_agrees_with_onnx_runtime),
+        cmocka_unit_test(auto_level_agrees_with_onnx_runtime),
         cmocka_unit_test(openblas_level_agrees_with_onnx_runtime),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

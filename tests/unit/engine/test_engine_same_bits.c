@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/kernels/kernels.h"
 #include "net_builder.h"
 
 #define SIDE 25 /* more pixels than one tile of a convolution takes */
@@ -25,6 +26,7 @@ static net make_net(void)
     x = net_pool(&n, PN_OP_MAX_POOL, NULL, x, 3, 2);
     y = net_conv(&n, NULL, x, 24, 24, 3, 1, 24);
     x = net_concat(&n, NULL, x, net_unary(&n, PN_OP_SIGMOID, NULL, y));
+    x = net_conv(&n, NULL, x, 48, 48, 3, 1, 1); /* of the shape that Winograd suits */
     x = net_conv(&n, NULL, x, 48, 288, 1, 1, 1);
     y = net_conv(&n, NULL, x, 288, 64, 3, 2, 4);
     y = net_pool(&n, PN_OP_AVERAGE_POOL, "pool", y, 2, 2);
@@ -112,6 +114,32 @@ static void bits_hang_on_neither_batch_slot_nor_team(void **state)
     (void)state;
     check_level(PN_CPU_OPENBLAS);
     check_level(PN_CPU_C);
+    for (pn_cpu level = PN_CPU_AVX2, l; level <= PN_CPU_AVX512; level++)
+        if (pn_cpu_resolve(&l, level, NULL) == PN_OK) check_level(level);
+}
+
+/* Whole networks: what the kernels' own checks cannot see is which algorithm a level
+ * takes for a layer. */
+static void levels_of_our_own_agree_to_the_bit(void **state)
+{
+    (void)state;
+    net n = make_net();
+    pn_model *c = net_compile(&n, PN_CPU_C, taps);
+    for (pn_cpu level = PN_CPU_AVX2, l; level <= PN_CPU_AVX512; level++) {
+        if (pn_cpu_resolve(&l, level, NULL)) continue;
+        pn_model *m = net_compile(&n, level, taps);
+        for (int i = 0; i < IMAGES; i++) {
+            answer want = answer_alone(c, i), got = answer_alone(m, i);
+            for (int t = 0; t < 2; t++)
+                assert_memory_equal(got.tap[t], want.tap[t],
+                                    pn_model_tap_count(m, t) * sizeof(float));
+            answer_free(&want);
+            answer_free(&got);
+        }
+        pn_model_free(&m);
+    }
+    pn_model_free(&c);
+    net_free(&n);
 }
 
 typedef struct job {
@@ -163,6 +191,7 @@ int main(void)
     fill_images();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bits_hang_on_neither_batch_slot_nor_team),
+        cmocka_unit_test(levels_of_our_own_agree_to_the_bit),
         cmocka_unit_test(many_threads_run_one_model_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
