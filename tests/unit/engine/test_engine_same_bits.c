@@ -111,7 +111,7 @@ static void bits_hang_on_neither_batch_slot_nor_team(void **state)
 {
     (void)state;
     check_level(PN_CPU_OPENBLAS);
-    check_level(PN_CPU_C);
+    check_level(PN_CPU_AUTO);
 }
 
 typedef struct job {
