@@ -231,6 +231,14 @@ static pn_status lower_input(pn_lower *lo, const bool *needed, pn_err *err)
     return PN_OK;
 }
 
+/* Only arithmetic takes a constant for its first operand. */
+static bool has_data(const pn_lower *lo, const pn_node *n)
+{
+    if (!pn_lower_has(lo, n, 0)) return false;
+    return !pn_lower_is_const(lo, n, 0) || functions[n->op] == pn_lower_binary ||
+           functions[n->op] == pn_lower_matmul;
+}
+
 static pn_status lower_node(pn_lower *lo, const pn_node *n, const bool *needed)
 {
     for (int i = 0; i < n->n_inputs; i++)
@@ -239,9 +247,12 @@ static pn_status lower_node(pn_lower *lo, const pn_node *n, const bool *needed)
             return PN_OK; /* its producer was refused */
     if (pn_lower_all_const(lo, n, 0, n->n_inputs - 1))
         return pn_lower_refuse(lo, n, "all its inputs are constants");
+    if (!has_data(lo, n)) return pn_lower_refuse(lo, n, "its data is a constant");
     for (int i = 0; i < n->n_outputs; i++) {
         int v = n->outputs[i];
         if (v == PN_NONE || !needed[v]) continue;
+        if (i > 0 && n->op != PN_OP_SPLIT)
+            return pn_lower_refuse(lo, n, "only its first output can be computed");
         pn_shape s;
         char text[PN_SHAPE_TEXT];
         if (!image_shape(pn_lower_value(lo, v), &s))
@@ -258,7 +269,7 @@ static pn_status lower_node(pn_lower *lo, const pn_node *n, const bool *needed)
     }
     if (n->n_outputs < 1 || n->outputs[0] == PN_NONE ||
         (n->op != PN_OP_SPLIT && pn_lower_out(lo, n, 0) == PN_NONE))
-        return pn_lower_refuse(lo, n, "only its first output can be computed");
+        return pn_lower_refuse(lo, n, "its first output is left out");
     return functions[n->op] ? functions[n->op](lo, n)
                             : pn_lower_refuse(lo, n, "the engine has no code for it");
 }

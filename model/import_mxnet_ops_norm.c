@@ -12,16 +12,14 @@ static void check_batch_norm(pn_mx_import *im)
     if (axis != 1 && axis != -1) pn_mx_refuse(im, "axis=%lld", (long long)axis);
 }
 
-/* gamma where it is trained; ones where it is not, whatever the file holds */
-static int batch_norm_scale(pn_mx_import *im, const pn_shape *channels)
+/* gamma where it is trained; ones where it is not, whatever the file holds. As many ones
+ * as `beta` has elements: a number that is in the file, not only in a claim. */
+static int batch_norm_scale(pn_mx_import *im, const pn_shape *channels, int beta)
 {
     if (!pn_mx_bool(im, "fix_gamma", true)) return pn_mx_weight(im, 1, channels, NULL);
     pn_mx_array_at(im, 1);
-    if (im->status || channels->dim[0] < 1 || channels->dim[0] > PN_MX_INT_MAX) {
-        pn_mx_fail(im, PN_EFORMAT, "on a tensor without channels");
-        return PN_NONE;
-    }
-    size_t n = (size_t)channels->dim[0];
+    if (im->status || im->misfits.n) return beta;
+    size_t n = im->g->values[beta].size_bytes / sizeof(float);
     float *ones = malloc(n * sizeof(float));
     if (!ones) {
         pn_mx_fail(im, PN_ENOMEM, "out of memory");
@@ -60,8 +58,8 @@ static void batch_norm(pn_mx_import *im)
     double eps = pn_mx_real(im, "eps", 1e-3);
     if (im->status) return;
     pn_shape channels = {.ndim = 1, .dim = {in.dim[1]}};
-    int scale = batch_norm_scale(im, &channels);
     int beta = pn_mx_weight(im, 2, &channels, NULL);
+    int scale = batch_norm_scale(im, &channels, beta);
     int mean = pn_mx_weight(im, 3, &channels, NULL);
     int variance = pn_mx_weight(im, 4, &channels, NULL);
     warn_of_variance(im, variance);

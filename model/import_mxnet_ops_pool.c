@@ -10,7 +10,7 @@
 
 #include "penult/log.h"
 
-enum { MAX_SPATIAL = 3 };
+enum { MAX_SPATIAL = 3, MAX_PLACES = 1 << 22 };
 typedef enum pool_type { POOL_MAX, POOL_AVG, POOL_SUM } pool_type;
 static const char *const pool_types[] = {"max", "avg", "sum", NULL};
 
@@ -146,8 +146,12 @@ static int emit_divisors(pn_mx_import *im, const pool *p, double window)
     pn_shape shape = p->out;
     shape.dim[0] = shape.dim[1] = 1;
     int64_t count = pn_shape_count(&shape);
-    float *map =
-        count > 0 && count < PN_MX_INT_MAX ? malloc((size_t)count * sizeof(float)) : NULL;
+    if (count < 1 || count > MAX_PLACES) {
+        pn_mx_refuse(im, "an average with windows in the padding, at more than %d places",
+                     MAX_PLACES);
+        return PN_NONE;
+    }
+    float *map = malloc((size_t)count * sizeof(float));
     if (!map) {
         pn_mx_fail(im, PN_ENOMEM, "out of memory");
         return PN_NONE;

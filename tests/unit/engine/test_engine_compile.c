@@ -95,13 +95,26 @@ static void levels_the_machine_lacks_are_refused_by_name(void **state)
                           (const char *const[]){pn_cpu_name(level), NULL});
         }
     }
-    pn_cpu cpu;
+    net_free(&n);
+}
+
+static void levels_have_names_and_unknown_ones_are_refused(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"auto", "c", "openblas", "avx2", "avx512"};
     pn_err err = {0};
-    assert_int_equal(pn_cpu_parse(&cpu, "openblas", &err), PN_OK);
-    assert_int_equal(cpu, PN_CPU_OPENBLAS);
+    pn_cpu cpu;
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(pn_cpu_parse(&cpu, names[i], &err), PN_OK);
+        assert_int_equal(cpu, i);
+        assert_string_equal(pn_cpu_name(cpu), names[i]);
+    }
     assert_int_equal(pn_cpu_parse(&cpu, "sse9", &err), PN_EINVAL);
     assert_non_null(strstr(pn_err_text(&err), "openblas"));
     pn_err_clear(&err);
+    net n = small_net();
+    const pn_model_opts opts = {.cpu = (pn_cpu)99};
+    check_refused(&n, &opts, PN_EINVAL, (const char *const[]){"99", NULL});
     net_free(&n);
 }
 
@@ -169,6 +182,7 @@ int main(void)
         cmocka_unit_test(node_name_alone_finds_its_output),
         cmocka_unit_test(all_nodes_it_cannot_run_are_listed),
         cmocka_unit_test(levels_the_machine_lacks_are_refused_by_name),
+        cmocka_unit_test(levels_have_names_and_unknown_ones_are_refused),
         cmocka_unit_test(a_second_input_is_refused),
         cmocka_unit_test(another_input_size_gives_other_shapes),
         cmocka_unit_test(a_size_that_the_weights_do_not_fit_is_refused),

@@ -107,12 +107,33 @@ static void openblas_level_agrees_with_onnx_runtime(void **state)
     run_all(PN_CPU_OPENBLAS, 2);
 }
 
+/* Levels of this machine only; the others compile to a refusal. */
+static bool is_here(pn_cpu cpu)
+{
+    net n = net_new(1, 2, 2);
+    net_finish(&n, net_unary(&n, PN_OP_RELU, NULL, pn_graph_find(n.g, "x")));
+    const pn_model_opts opts = {.cpu = cpu};
+    pn_model *m = NULL;
+    const pn_status st = pn_model_compile(&m, n.g, &opts, NULL);
+    pn_model_free(&m);
+    net_free(&n);
+    return st == PN_OK;
+}
+
+static void own_kernels_agree_with_onnx_runtime(void **state)
+{
+    (void)state;
+    for (int cpu = PN_CPU_AVX2; cpu <= PN_CPU_AVX512; cpu++)
+        if (is_here((pn_cpu)cpu)) run_all((pn_cpu)cpu, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(c_level_agrees_with_onnx_runtime),
         cmocka_unit_test(auto_level_agrees_with_onnx_runtime),
         cmocka_unit_test(openblas_level_agrees_with_onnx_runtime),
+        cmocka_unit_test(own_kernels_agree_with_onnx_runtime),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
