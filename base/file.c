@@ -90,7 +90,7 @@ void pn_file_close(pn_file **f)
 enum { BUFFER_BYTES = 1 << 20 };
 
 struct pn_outfile {
-    char *path, *temp;
+    char *path, *temp, *folder;
     int fd;
     size_t used;
     unsigned char *buffer;
@@ -102,8 +102,10 @@ pn_status pn_outfile_open(pn_outfile **out, const char *path, pn_err *err)
     if (!f) return pn_fail(err, PN_ENOMEM, "create %s: out of memory", path);
     f->fd = -1;
     f->path = strdup(path);
+    f->folder = strdup(path); /* dirname() cuts it; now, so that commit needs no memory */
     f->buffer = malloc(BUFFER_BYTES);
-    if (!f->path || !f->buffer || asprintf(&f->temp, "%s.tmp-XXXXXX", path) < 0) {
+    if (!f->path || !f->folder || !f->buffer ||
+        asprintf(&f->temp, "%s.tmp-XXXXXX", path) < 0) {
         f->temp = NULL;
         pn_outfile_abort(&f);
         return pn_fail(err, PN_ENOMEM, "create %s: out of memory", path);
@@ -145,16 +147,13 @@ pn_status pn_outfile_write(pn_outfile *f, const void *data, size_t size, pn_err 
 }
 
 /* the rename itself must survive a power cut */
-static pn_status sync_folder(const char *path, pn_err *err)
+static pn_status sync_folder(pn_outfile *f, pn_err *err)
 {
-    char *copy = strdup(path);
-    if (!copy) return pn_fail(err, PN_ENOMEM, "sync %s: out of memory", path);
     pn_status st = PN_OK;
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(dirname(f->folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
-        st = output_fail(err, "sync the folder of", path, errno);
+        st = output_fail(err, "sync the folder of", f->path, errno);
     if (fd >= 0) close(fd);
-    free(copy);
     return st;
 }
 
@@ -171,7 +170,7 @@ pn_status pn_outfile_commit(pn_outfile **file, pn_err *err)
     if (!st) {
         close(f->fd);
         f->fd = -1;
-        st = sync_folder(f->path, err);
+        st = sync_folder(f, err);
     }
     pn_outfile_abort(file); /* frees; once renamed there is nothing left to remove */
     return st;
@@ -187,6 +186,7 @@ void pn_outfile_abort(pn_outfile **file)
     }
     free(f->buffer);
     free(f->temp);
+    free(f->folder);
     free(f->path);
     free(f);
     *file = NULL;

@@ -104,6 +104,9 @@ static int finish_stdout(int code)
 int main(int argc, char **argv)
 {
     hold_standard_files();
+    /* both come back as errors of the write, which names the file and keeps what is done
+     */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     return finish_stdout(dispatch(argc, argv));
 }
