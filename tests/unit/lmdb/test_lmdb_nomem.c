@@ -93,7 +93,7 @@ static pn_status run_sink(void)
     void *shared = calloc(1, info->shared_size), *state = calloc(1, info->state_size);
     pn_counts counts = {.seen = 3, .ok = 3};
     for (int i = 0; i < 3; i++)
-        pn_test_add(b, i, "abc" + i, 1);
+        pn_test_add(b, i, &"abc"[i], 1);
     countdown = armed;
     pn_err err = {0};
     pn_status st = info->open(shared, &o, &err);

@@ -78,7 +78,7 @@ static void every_failing_allocation_of_reading_is_enomem(void **state)
 {
     (void)state;
     pn_file *f = cases_open();
-    onnx_case c;
+    onnx_case c = {0};
     size_t at = 0;
     while (case_next(f, &at, &c)) {
         check_reading(&c);
@@ -94,7 +94,7 @@ static void every_failing_allocation_of_writing_is_enomem(void **state)
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/m.onnx", folder);
     pn_file *f = cases_open();
-    onnx_case c;
+    onnx_case c = {0};
     size_t at = 0;
     assert_true(case_next(f, &at, &c));
     pn_graph *g = NULL;
