@@ -15,6 +15,7 @@ static void init_c(pn_kernels *k)
     k->affine = pn_f32_affine_c;
     k->binary = pn_f32_binary_c;
     k->depthwise = pn_f32_depthwise_c;
+    k->depthwise_row = pn_f32_depthwise_row_c;
     k->max_taps = pn_f32_max_taps_c;
     k->avg_taps = pn_f32_avg_taps_c;
     k->global_avg = pn_f32_global_avg_c;
@@ -41,6 +42,7 @@ static void init_avx2(pn_kernels *k)
 {
     k->gemm = pn_f32_gemm_avx2;
     k->gemv = pn_f32_gemm_avx2;
+    k->depthwise_row = pn_f32_depthwise_row_avx2;
     k->wino_input = pn_f32_wino_input_avx2;
     k->wino_output = pn_f32_wino_output_avx2;
 }
@@ -49,6 +51,7 @@ static void init_avx512(pn_kernels *k)
 {
     k->gemm = pn_f32_gemm_avx512;
     k->gemv = pn_f32_gemm_avx512;
+    k->depthwise_row = pn_f32_depthwise_row_avx512;
     k->wino_input = pn_f32_wino_input_avx512;
     k->wino_output = pn_f32_wino_output_avx512;
 }

@@ -125,6 +125,20 @@ typedef PN_DECL_BINARY((*pn_binary_fn));
               size_t n_taps, size_t n)
 typedef PN_DECL_DEPTHWISE((*pn_depthwise_fn));
 
+/** A run of outputs of one row, one filter a channel, all taps within reach: the chain of
+ * pn_depthwise, then y = clamp(sum + bias). */
+typedef struct pn_depthwise_row {
+    float *y;
+    const float *x[5]; /**< by tap row: the pixel under output 0's first tap */
+    size_t ldx[5];     /**< floats from pixel to pixel; 0: a row of padding, x is zeros */
+    const float *w, *bias;
+    size_t ldy, ldw, n; /**< n channels */
+    size_t n_out;
+    int k, stride; /**< k is 3 or 5, stride 1 or 2 */
+    float lo, hi;
+} pn_depthwise_row;
+#define PN_DECL_DEPTHWISE_ROW(name) void name(const pn_depthwise_row *d)
+typedef PN_DECL_DEPTHWISE_ROW((*pn_depthwise_row_fn));
 /** y[j] = greatest x[t][j], -FLT_MAX of no tap. */
 #define PN_DECL_MAX_TAPS(name)                                                           \
     void name(float *y, const float *const *x, size_t n_taps, size_t n)
@@ -173,6 +187,7 @@ typedef struct pn_kernels {
     pn_affine_fn affine;
     pn_binary_fn binary;
     pn_depthwise_fn depthwise;
+    pn_depthwise_row_fn depthwise_row;
     pn_max_taps_fn max_taps;
     pn_avg_taps_fn avg_taps;
     pn_global_fn global_avg, global_max;
@@ -201,6 +216,7 @@ PN_DECL_ACT(pn_f32_act_c);
 PN_DECL_AFFINE(pn_f32_affine_c);
 PN_DECL_BINARY(pn_f32_binary_c);
 PN_DECL_DEPTHWISE(pn_f32_depthwise_c);
+PN_DECL_DEPTHWISE_ROW(pn_f32_depthwise_row_c);
 PN_DECL_MAX_TAPS(pn_f32_max_taps_c);
 PN_DECL_AVG_TAPS(pn_f32_avg_taps_c);
 PN_DECL_GLOBAL(pn_f32_global_avg_c);
@@ -222,12 +238,16 @@ void pn_epilogue_columns(const pn_epilogue *e, size_t first);
 #if defined(__x86_64__)
 /** The references again, compiled for AVX2 and FMA (x86/references_fma.c). */
 void pn_kernels_init_fma(pn_kernels *k);
+/** Channels first .. n, for a variant that did the others itself. */
+void pn_depthwise_row_channels(const pn_depthwise_row *d, size_t first);
 
 PN_DECL_GEMM(pn_f32_gemm_avx2);
+PN_DECL_DEPTHWISE_ROW(pn_f32_depthwise_row_avx2);
 PN_DECL_WINO_INPUT(pn_f32_wino_input_avx2);
 PN_DECL_WINO_OUTPUT(pn_f32_wino_output_avx2);
 
 PN_DECL_GEMM(pn_f32_gemm_avx512);
+PN_DECL_DEPTHWISE_ROW(pn_f32_depthwise_row_avx512);
 PN_DECL_WINO_INPUT(pn_f32_wino_input_avx512);
 PN_DECL_WINO_OUTPUT(pn_f32_wino_output_avx512);
 #endif

@@ -38,6 +38,30 @@ PN_DECL_DEPTHWISE(pn_f32_depthwise_c)
         depthwise_pass(y, x + t, w + t * ldw, ldw, 1, false, n);
 }
 
+/* Channels `first` on of one output. */
+static void depthwise_output(const pn_depthwise_row *d, size_t p, size_t first)
+{
+    const float *x[25];
+    const int k = d->k, s = d->stride;
+    for (int ky = 0; ky < k; ky++)
+        for (int kx = 0; kx < k; kx++)
+            x[ky * k + kx] = d->x[ky] + (p * (size_t)s + (size_t)kx) * d->ldx[ky] + first;
+    float *y = d->y + p * d->ldy + first;
+    const size_t n = d->n - first;
+    pn_f32_depthwise_c(y, x, d->w + first, d->ldw, (size_t)(k * k), n);
+    for (size_t i = 0; i < n; i++) {
+        float v = y[i] + d->bias[first + i];
+        v = v < d->lo ? d->lo : v;
+        y[i] = v > d->hi ? d->hi : v;
+    }
+}
+
+PN_DECL_DEPTHWISE_ROW(pn_f32_depthwise_row_c)
+{
+    for (size_t p = 0; p < d->n_out; p++)
+        depthwise_output(d, p, 0);
+}
+
 PN_DECL_MAX_TAPS(pn_f32_max_taps_c)
 {
     for (size_t i = 0; i < n; i++)

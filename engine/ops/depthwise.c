@@ -64,34 +64,99 @@ static void list_taps(const pn_tensor *tx, const pn_window *w, const float *x, i
     }
 }
 
+/* Where the run of outputs whose windows lie inside the map, across, begins and ends. */
+static int64_t first_inside(const pn_window *w)
+{
+    return pn_ceil_div(w->left, w->sw);
+}
+
+static int64_t past_inside(const pn_window *w, int64_t x_wide, int64_t y_wide)
+{
+    const int64_t room = x_wide + w->left - w->kw;
+    return room < 0 ? 0 : pn_min64(y_wide, room / w->sw + 1);
+}
+
+static bool suits_row_kernel(const pn_layer *l)
+{
+    const pn_window *w = &l->u.conv.win;
+    return w->kh == w->kw && (w->kw == 3 || w->kw == 5) && w->sh == w->sw &&
+           (w->sw == 1 || w->sw == 2) && w->dh == 1 && w->dw == 1 && l->u.conv.bias_f32 &&
+           l->act.kind == PN_ACT_CLAMP;
+}
+
+/* Outputs x0 .. x1 of row oy, all windows inside the map across. */
+static void run_inside(const pn_run *r, const pn_layer *l, const float *x, float *row,
+                       int64_t oy, int64_t x0, int64_t x1, const float *zeros)
+{
+    const pn_conv *c = &l->u.conv;
+    const pn_window *w = &c->win;
+    const pn_tensor *tx = &r->m->tensors[l->in[0]], *ty = &r->m->tensors[l->out];
+    pn_depthwise_row d = {.y = row + x0 * ty->stride[2],
+                          .w = c->packed,
+                          .bias = c->bias_f32,
+                          .ldy = (size_t)ty->pixel_stride,
+                          .ldw = (size_t)c->cout,
+                          .n = (size_t)c->cout,
+                          .n_out = (size_t)(x1 - x0),
+                          .k = (int)w->kw,
+                          .stride = (int)w->sw,
+                          .lo = l->act.lo,
+                          .hi = l->act.hi};
+    for (int64_t ky = 0; ky < w->kh; ky++) {
+        const int64_t iy = oy * w->sh - w->top + ky;
+        const bool is_in = iy >= 0 && iy < tx->shape.dim[1];
+        d.x[ky] = is_in ? x + iy * tx->stride[1] + (x0 * w->sw - w->left) * tx->stride[2]
+                        : zeros;
+        d.ldx[ky] = is_in ? (size_t)tx->pixel_stride : 0;
+    }
+    r->m->kernels.depthwise_row(&d);
+}
+
+/* Outputs x0 .. x1 of row oy, pixel by pixel. */
+static void run_edge(const pn_run *r, const pn_layer *l, const float *x, float *row,
+                     int64_t oy, int64_t x0, int64_t x1, const float *zeros,
+                     const float **taps)
+{
+    const pn_conv *c = &l->u.conv;
+    const pn_tensor *tx = &r->m->tensors[l->in[0]], *ty = &r->m->tensors[l->out];
+    const size_t n = (size_t)c->cout, n_taps = (size_t)(c->win.kh * c->win.kw);
+    if (x0 >= x1) return;
+    for (int64_t ox = x0; ox < x1; ox++) {
+        list_taps(tx, &c->win, x, oy, ox, zeros, taps);
+        r->m->kernels.depthwise(row + ox * ty->stride[2], taps, c->packed, n, n_taps, n);
+    }
+    const pn_epilogue e = {.y = row + x0 * ty->stride[2],
+                           .bias = c->bias_f32,
+                           .ldy = (size_t)ty->pixel_stride,
+                           .m = (size_t)(x1 - x0),
+                           .n = n,
+                           .act = &l->act};
+    r->m->kernels.epilogue(&e);
+}
+
 static void depthwise_work(const pn_run *r, const pn_layer *l, int64_t image,
                            int64_t task, float *scratch)
 {
     const pn_conv *c = &l->u.conv;
     const pn_tensor *tx = &r->m->tensors[l->in[0]], *ty = &r->m->tensors[l->out];
-    const pn_shape *s = &ty->shape;
-    const int64_t step = rows_per_task(s);
-    const int64_t y0 = task * step, y1 = pn_min64(s->dim[1], y0 + step);
-    const size_t n_taps = (size_t)(c->win.kh * c->win.kw), n = (size_t)c->cout;
+    const int64_t high = ty->shape.dim[1], wide = ty->shape.dim[2];
+    const int64_t step = rows_per_task(&ty->shape);
+    const int64_t y0 = task * step, y1 = pn_min64(high, y0 + step);
     const float **taps = (const float **)(void *)(scratch + zeros_floats(c->cout));
-    for (size_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < c->cout; i++)
         scratch[i] = 0;
+    int64_t x0 = wide, x1 = wide; /* all of it edge */
+    if (suits_row_kernel(l)) {
+        x1 = past_inside(&c->win, tx->shape.dim[2], wide);
+        x0 = pn_min64(first_inside(&c->win), x1);
+    }
     const float *x = pn_run_tensor(r, l->in[0], image);
     float *y = pn_run_tensor(r, l->out, image);
     for (int64_t oy = y0; oy < y1; oy++) {
         float *row = y + oy * ty->stride[1];
-        for (int64_t ox = 0; ox < s->dim[2]; ox++) {
-            list_taps(tx, &c->win, x, oy, ox, scratch, taps);
-            r->m->kernels.depthwise(row + ox * ty->stride[2], taps, c->packed, n, n_taps,
-                                    n);
-        }
-        pn_epilogue e = {.y = row,
-                         .bias = c->bias_f32,
-                         .ldy = (size_t)ty->pixel_stride,
-                         .m = (size_t)s->dim[2],
-                         .n = n,
-                         .act = &l->act};
-        r->m->kernels.epilogue(&e);
+        run_edge(r, l, x, row, oy, 0, x0, scratch, taps);
+        if (x0 < x1) run_inside(r, l, x, row, oy, x0, x1, scratch);
+        run_edge(r, l, x, row, oy, x1, wide, scratch, taps);
     }
 }
 

@@ -8,6 +8,7 @@
 #define pn_f32_affine_c affine_fma
 #define pn_f32_binary_c binary_fma
 #define pn_f32_depthwise_c depthwise_fma
+#define pn_f32_depthwise_row_c depthwise_row_fma
 #define pn_f32_max_taps_c max_taps_fma
 #define pn_f32_avg_taps_c avg_taps_fma
 #define pn_f32_global_avg_c global_avg_fma
@@ -24,6 +25,12 @@
 #include "engine/kernels/winograd.c"
 /* NOLINTEND(bugprone-suspicious-include) */
 
+void pn_depthwise_row_channels(const pn_depthwise_row *d, size_t first)
+{
+    for (size_t p = 0; first < d->n && p < d->n_out; p++)
+        depthwise_output(d, p, first);
+}
+
 void pn_kernels_init_fma(pn_kernels *k)
 {
     k->gemm_pack_floats = pack_floats_fma;
@@ -37,6 +44,7 @@ void pn_kernels_init_fma(pn_kernels *k)
     k->affine = affine_fma;
     k->binary = binary_fma;
     k->depthwise = depthwise_fma;
+    k->depthwise_row = depthwise_row_fma;
     k->max_taps = max_taps_fma;
     k->avg_taps = avg_taps_fma;
     k->global_avg = global_avg_fma;
