@@ -68,7 +68,11 @@ static const char *refused(const yaml_event_t *e)
 static void start_parser(yaml_parser_t *p, const void *text, size_t size)
 {
     yaml_parser_set_encoding(p, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(p, text, size);
+    /* editors on Windows put one there; libyaml skips it only where it guesses encodings
+     */
+    static const char bom[] = "\xEF\xBB\xBF";
+    const size_t skip = size >= 3 && memcmp(text, bom, 3) == 0 ? 3 : 0;
+    yaml_parser_set_input_string(p, (const unsigned char *)text + skip, size - skip);
 }
 
 static pn_status scan_events(const pn_yaml *y, const void *text, size_t size, pn_err *err)

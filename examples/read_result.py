@@ -20,7 +20,12 @@ def read_result(path):
 
 
 if __name__ == "__main__":
-    keys, tops, rows = zip(*read_result(sys.argv[1])) if len(sys.argv) == 2 else sys.exit(__doc__)
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    images = list(read_result(sys.argv[1]))
+    if not images:
+        sys.exit("no image in it has a result")
+    keys, tops, rows = zip(*images)
     matrix = np.stack(rows)
     print(f"{len(keys)} images, features: {matrix.shape} {matrix.dtype}")
     for key, top, row in list(zip(keys, tops, matrix))[:10]:

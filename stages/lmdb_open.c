@@ -12,6 +12,8 @@
 #include "base/file.h"
 #include "stages/lmdb_check.h"
 
+#define LOCK_BYTES 8192 /* what LMDB maps for its default of 126 readers */
+
 pn_status pn_lmdb_fail(pn_err *err, int rc, const char *what, const char *path)
 {
     pn_status st;
@@ -63,6 +65,19 @@ static pn_status check_before_open(const char *path, bool *is_folder,
     return st;
 }
 
+int pn_lmdb_reserve_lock(const char *path, bool is_folder)
+{
+    char *file = NULL;
+    if (asprintf(&file, "%s%s", path, is_folder ? "/lock.mdb" : "-lock") < 0)
+        return ENOMEM;
+    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    int error = fd < 0 ? errno : posix_fallocate(fd, 0, LOCK_BYTES);
+    if (fd >= 0) close(fd);
+    free(file);
+    return error == EOPNOTSUPP || error == EINVAL ? 0
+                                                  : error; /* not on this file system */
+}
+
 static int open_env(pn_lmdb *l, unsigned max_dbs, unsigned flags, uint64_t size_bytes)
 {
     int rc = mdb_env_create(&l->env);
@@ -103,7 +118,8 @@ pn_status pn_lmdb_open(pn_lmdb *l, const char *path, unsigned max_dbs, pn_err *e
     l->path = strdup(path);
     if (!l->path) return pn_fail(err, PN_ENOMEM, "open %s: out of memory", path);
     unsigned flags = MDB_RDONLY | MDB_NOTLS | (is_folder ? 0 : MDB_NOSUBDIR);
-    int rc = open_env(l, max_dbs, flags, size_bytes);
+    int rc = pn_lmdb_reserve_lock(path, is_folder);
+    if (!rc) rc = open_env(l, max_dbs, flags, size_bytes);
     if (rc == EACCES || rc == EPERM || rc == EROFS || rc == ENOLCK || rc == ENOSPC)
         rc = open_env(l, max_dbs, flags | MDB_NOLOCK, size_bytes);
     st = rc ? pn_lmdb_fail(err, rc, "open", path) : check_snapshot(l, err);

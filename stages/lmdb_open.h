@@ -9,6 +9,7 @@
 #define PN_STAGES_LMDB_OPEN_H
 
 #include <lmdb.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "penult/status.h"
@@ -30,6 +31,12 @@ typedef struct pn_lmdb {
  */
 PN_MUST_CHECK pn_status pn_lmdb_open(pn_lmdb *l, const char *path, unsigned max_dbs,
                                      pn_err *err);
+/**
+ * Give the lock file its room on disk before LMDB maps it: LMDB makes it with a hole, and
+ * on a full disk the first touch of a hole kills the process with SIGBUS.
+ * @return 0 or an errno
+ */
+int pn_lmdb_reserve_lock(const char *path, bool is_folder);
 /** May be zeroed; is zeroed afterwards. */
 void pn_lmdb_close(pn_lmdb *l);
 

@@ -37,6 +37,7 @@ typedef enum pn_type {
     X(TRUNCATED, "truncated")                                                            \
     X(DAMAGED, "damaged")                                                                \
     X(RECORD, "bad_record")                                                              \
+    X(NOT_FINITE, "not_finite")                                                          \
     X(KEY, "bad_key")
 /* clang-format on */
 typedef enum pn_reason {

@@ -17,6 +17,7 @@
 #include "base/fields.h"
 #include "base/file.h"
 #include "penult/log.h"
+#include "stages/lmdb_open.h"
 #include "stages/sink/result_folder.h"
 #include "stages/sink/result_format.h"
 
@@ -397,7 +398,8 @@ static pn_status open_env(write_lmdb_state *s, pn_err *err)
     const char *path = pn_result_folder_path(s->folder);
     MDB_stat stat;
     s->map_bytes = s->opts->first_map_bytes ? s->opts->first_map_bytes : FIRST_MAP_BYTES;
-    int rc = mdb_env_create(&s->env);
+    int rc = pn_lmdb_reserve_lock(path, true);
+    if (!rc) rc = mdb_env_create(&s->env);
     if (!rc) rc = mdb_env_set_maxdbs(s->env, PN_N_RESULT_DBS);
     if (!rc) rc = mdb_env_set_mapsize(s->env, s->map_bytes);
     if (!rc) rc = mdb_env_open(s->env, path, 0, 0666);

@@ -45,10 +45,9 @@ static pn_status decode_apply(void *state, pn_batch *batch, pn_err *err)
                        batch->shape.height, batch->shape.width, s->height, s->width);
     for (int i = 0; i < batch->n; i++) {
         pn_item *it = &batch->items[i];
+        /* what one image needs is up to its header: a huge one is its own failure */
         if (!it->reason && pn_decoder_apply(s->decoder, it))
-            return pn_fail(err, PN_ENOMEM, "decode %.*s: out of memory",
-                           (int)(it->key_size < 200 ? it->key_size : 200),
-                           it->key ? (const char *)it->key : "");
+            pn_item_fail(it, PN_REASON_TOO_LARGE, "no memory for its pixels");
         pn_item_drop_data(it);
     }
     batch->type = PN_TYPE_PIXELS;

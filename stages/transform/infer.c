@@ -2,6 +2,7 @@
  * result depends on which slot it was. */
 #include "stages/transform/infer.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,19 +64,33 @@ static pn_status infer_start(void *state, const void *shared, pn_err *err)
     return pn_exec_new(&s->exec, o->model, o->max_batch, o->threads, err);
 }
 
+static bool are_finite(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i])) return false;
+    return true;
+}
+
 static void take_result(infer_state *s, pn_item *it, int slot)
 {
     const pn_infer_opts *o = &s->shared->opts;
     const float *scores = pn_exec_output(s->exec, o->scores_tap, slot);
+    const float *features =
+        o->features_tap >= 0 ? pn_exec_output(s->exec, o->features_tap, slot) : NULL;
+    if (!are_finite(scores, s->shared->n_scores) ||
+        (features && !are_finite(features, s->shared->n_features))) {
+        pn_item_fail(it, PN_REASON_NOT_FINITE,
+                     "the network's answer holds NaN or infinity");
+        return;
+    }
     if (o->softmax) {
         memcpy(s->scores, scores, s->shared->n_scores * sizeof(*scores));
         pn_softmax(s->scores, s->shared->n_scores);
         scores = s->scores;
     }
     pn_top_k(scores, s->shared->n_scores, it->top, (size_t)o->top_k);
-    if (o->features_tap >= 0)
-        memcpy(it->features, pn_exec_output(s->exec, o->features_tap, slot),
-               s->shared->n_features * sizeof(*it->features));
+    if (features)
+        memcpy(it->features, features, s->shared->n_features * sizeof(*it->features));
 }
 
 static pn_status infer_apply(void *state, pn_batch *batch, pn_err *err)

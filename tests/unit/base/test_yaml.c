@@ -37,6 +37,16 @@ static void fixture_fini(fixture *f)
         pn_fields_fini(&f->sections[i]);
 }
 
+static void a_byte_order_mark_is_passed_over(void **state)
+{
+    (void)state;
+    static const char text[] = "\xEF\xBB\xBFname: x\n";
+    fixture f;
+    assert_int_equal(fill(&f, text, strlen(text), NULL), PN_OK);
+    assert_string_equal(f.top.name, "x");
+    fixture_fini(&f);
+}
+
 static void values_land_in_their_sections(void **state)
 {
     (void)state;
@@ -249,6 +259,7 @@ static void load_reads_a_file_and_wants_what_is_required(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_byte_order_mark_is_passed_over),
         cmocka_unit_test(values_land_in_their_sections),
         cmocka_unit_test(refusals_name_file_line_and_column),
         cmocka_unit_test(deep_nesting_is_refused_before_it_costs_anything),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <math.h>
 
 #include "stages/transform/infer.h"
 
@@ -19,6 +20,9 @@ struct pn_model {
     pn_status run_status;
     int runs[8], n_runs;
 };
+
+/* the item whose answer is to be NaN, by its first float; 0: none */
+static float sick;
 
 struct pn_exec {
     struct pn_model *model;
@@ -76,7 +80,7 @@ pn_status pn_exec_run(pn_exec *x, int n)
         x->scores[i][0] = 0;
         x->scores[i][1] = v;
         x->scores[i][2] = -v;
-        x->features[i][0] = v;
+        x->features[i][0] = v == sick && sick > 0 ? NAN : v;
         x->features[i][1] = x->input[i][PIXELS * 3 - 1];
     }
     return x->model->run_status;
@@ -195,6 +199,23 @@ static void failed_items_take_no_slot_and_results_meet_their_items(void **state)
     rig_fini(&r);
 }
 
+static void an_answer_that_is_not_finite_is_a_failure_of_its_image(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    rig_start(&r);
+    put_items(&r, 3);
+    sick = 11;
+    assert_int_equal(pn_transform_infer.apply(r.state, r.batch, NULL), PN_OK);
+    sick = 0;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(r.batch->items[i].reason,
+                         i == 1 ? PN_REASON_NOT_FINITE : PN_REASON_NONE);
+    assert_true(r.batch->items[2].features[0] == 12);
+    rig_fini(&r);
+}
+
 static void softmax_works_on_a_copy(void **state)
 {
     (void)state;
@@ -273,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failed_items_take_no_slot_and_results_meet_their_items),
+        cmocka_unit_test(an_answer_that_is_not_finite_is_a_failure_of_its_image),
         cmocka_unit_test(softmax_works_on_a_copy),
         cmocka_unit_test(a_batch_of_failures_runs_nothing),
         cmocka_unit_test(a_model_that_fails_stops_the_run),
