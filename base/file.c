@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,12 +37,22 @@ pn_status pn_status_of_errno(int error)
     }
 }
 
-/* what went wrong with a path we write to is never the input's fault */
-static pn_status output_fail(pn_err *err, const char *what, const char *path, int error)
+pn_status pn_output_fail(pn_err *err, const char *what, const char *path, int error)
 {
     pn_status st = pn_status_of_errno(error);
-    return pn_fail(err, st == PN_EFULL || st == PN_ENOMEM ? st : PN_EIO, "%s %s: %s",
-                   what, path, strerror(error));
+    return pn_fail(err,
+                   st == PN_EFULL || st == PN_ENOMEM || st == PN_EEXIST ? st : PN_EIO,
+                   "%s %s: %s", what, path, strerror(error));
+}
+
+pn_status pn_folder_sync(const char *path, pn_err *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    pn_status st = PN_OK;
+    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
+        st = pn_output_fail(err, "sync folder", path, errno);
+    if (fd >= 0) close(fd);
+    return st;
 }
 
 pn_status pn_file_open(pn_file **out, const char *path, pn_err *err)
@@ -90,11 +101,21 @@ void pn_file_close(pn_file **f)
 enum { BUFFER_BYTES = 1 << 20 };
 
 struct pn_outfile {
-    char *path, *temp, *folder;
+    char *path, *temp, *path_copy;
+    const char *folder; /* in path_copy */
+    bool has_name;      /* fd is the file `temp`; else it has no name yet */
     int fd;
     size_t used;
     unsigned char *buffer;
 };
+
+/* A file without a name goes with the process, however that ends. Not every file system
+ * has them, and they get their name by way of /proc. */
+static int open_nameless(const char *folder)
+{
+    if (access("/proc/self/fd", X_OK) != 0) return -1;
+    return open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+}
 
 pn_status pn_outfile_open(pn_outfile **out, const char *path, pn_err *err)
 {
@@ -102,17 +123,22 @@ pn_status pn_outfile_open(pn_outfile **out, const char *path, pn_err *err)
     if (!f) return pn_fail(err, PN_ENOMEM, "create %s: out of memory", path);
     f->fd = -1;
     f->path = strdup(path);
-    f->folder = strdup(path); /* dirname() cuts it; now, so that commit needs no memory */
+    f->path_copy = strdup(path); /* now, so that commit needs no memory */
     f->buffer = malloc(BUFFER_BYTES);
-    if (!f->path || !f->folder || !f->buffer ||
+    if (!f->path || !f->path_copy || !f->buffer ||
         asprintf(&f->temp, "%s.tmp-XXXXXX", path) < 0) {
         f->temp = NULL;
         pn_outfile_abort(&f);
         return pn_fail(err, PN_ENOMEM, "create %s: out of memory", path);
     }
-    f->fd = mkostemp(f->temp, O_CLOEXEC);
+    f->folder = dirname(f->path_copy);
+    f->fd = open_nameless(f->folder);
     if (f->fd < 0) {
-        pn_status st = output_fail(err, "create", path, errno);
+        f->fd = mkostemp(f->temp, O_CLOEXEC);
+        f->has_name = f->fd >= 0;
+    }
+    if (f->fd < 0) {
+        pn_status st = pn_output_fail(err, "create", path, errno);
         pn_outfile_abort(&f);
         return st;
     }
@@ -126,7 +152,7 @@ static pn_status write_all(pn_outfile *f, const unsigned char *p, size_t size,
     while (size) {
         ssize_t n = write(f->fd, p, size);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return output_fail(err, "write", f->path, errno);
+        if (n < 0) return pn_output_fail(err, "write", f->path, errno);
         p += n;
         size -= (size_t)n;
     }
@@ -146,15 +172,21 @@ pn_status pn_outfile_write(pn_outfile *f, const void *data, size_t size, pn_err 
     return PN_OK;
 }
 
-/* the rename itself must survive a power cut */
-static pn_status sync_folder(pn_outfile *f, pn_err *err)
+/* linkat() replaces nothing, so a file that stands there already is replaced in a second
+ * step. @return 0, or -1 with errno */
+static int name_file(pn_outfile *f)
 {
-    pn_status st = PN_OK;
-    int fd = open(dirname(f->folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
-        st = output_fail(err, "sync the folder of", f->path, errno);
-    if (fd >= 0) close(fd);
-    return st;
+    char fd_path[32];
+    snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", f->fd);
+    if (linkat(AT_FDCWD, fd_path, AT_FDCWD, f->path, AT_SYMLINK_FOLLOW) == 0) return 0;
+    if (errno != EEXIST) return -1;
+    int taken = mkostemp(f->temp, O_CLOEXEC); /* for a name that is nobody's */
+    if (taken < 0) return -1;
+    close(taken);
+    unlink(f->temp);
+    if (linkat(AT_FDCWD, fd_path, AT_FDCWD, f->temp, AT_SYMLINK_FOLLOW) != 0) return -1;
+    f->has_name = true;
+    return rename(f->temp, f->path);
 }
 
 pn_status pn_outfile_commit(pn_outfile **file, pn_err *err)
@@ -164,15 +196,14 @@ pn_status pn_outfile_commit(pn_outfile **file, pn_err *err)
     umask(mask);
     pn_status st = write_all(f, f->buffer, f->used, err);
     if (!st && (fchmod(f->fd, 0666 & ~mask) != 0 || fsync(f->fd) != 0))
-        st = output_fail(err, "sync", f->path, errno);
-    if (!st && rename(f->temp, f->path) != 0)
-        st = output_fail(err, "rename to", f->path, errno);
+        st = pn_output_fail(err, "sync", f->path, errno);
+    if (!st && (f->has_name ? rename(f->temp, f->path) : name_file(f)) != 0)
+        st = pn_output_fail(err, "rename to", f->path, errno);
     if (!st) {
-        close(f->fd);
-        f->fd = -1;
-        st = sync_folder(f, err);
+        f->has_name = false;
+        st = pn_folder_sync(f->folder, err); /* the name must survive a power cut */
     }
-    pn_outfile_abort(file); /* frees; once renamed there is nothing left to remove */
+    pn_outfile_abort(file); /* frees; once it has its name there is nothing to remove */
     return st;
 }
 
@@ -180,13 +211,11 @@ void pn_outfile_abort(pn_outfile **file)
 {
     pn_outfile *f = *file;
     if (!f) return;
-    if (f->fd >= 0) {
-        close(f->fd);
-        unlink(f->temp);
-    }
+    if (f->fd >= 0) close(f->fd);
+    if (f->has_name) unlink(f->temp);
     free(f->buffer);
     free(f->temp);
-    free(f->folder);
+    free(f->path_copy);
     free(f->path);
     free(f);
     *file = NULL;

@@ -22,6 +22,11 @@ void pn_file_close(pn_file **f);
 
 /** The status for an errno of a file operation. */
 pn_status pn_status_of_errno(int error);
+/** "WHAT PATH: errno's text"; what goes wrong with an output is never the input's fault.
+ * @return PN_EFULL, PN_ENOMEM, PN_EEXIST, else PN_EIO */
+pn_status pn_output_fail(pn_err *err, const char *what, const char *path, int error);
+/** Make the names in a folder durable. @return PN_EIO */
+PN_MUST_CHECK pn_status pn_folder_sync(const char *path, pn_err *err);
 
 /** A file under construction beside its final path. */
 typedef struct pn_outfile pn_outfile;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/text.h"
+
 /* The only state of the process that is ours: set once by main before any thread starts.
  */
 static struct {
@@ -38,9 +40,9 @@ void pn_log(pn_log_level level, const char *fmt, ...)
     if (sink.fn)
         sink.fn(sink.cookie, level, line);
     else if (level == PN_LOG_INFO)
-        fprintf(stderr, "penult: %s\n", line);
+        pn_print_line(stderr, "penult: %s", line);
     else
-        fprintf(stderr, "penult: %s: %s\n", names[level], line);
+        pn_print_line(stderr, "penult: %s: %s", names[level], line);
     pthread_mutex_unlock(&sink.lock);
     free(line);
 }

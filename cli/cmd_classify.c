@@ -1,19 +1,18 @@
 /* penult classify: a few images, labels to stdout, no config and no database. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/file.h"
+#include "base/text.h"
 #include "cli/args.h"
 #include "pipeline/cpu_budget.h"
 #include "pipeline/network.h"
 #include "stages/transform/decode.h"
 #include "stages/transform/infer.h"
 
-enum { MAX_BATCH = 8, MAX_FILE_BYTES = 256 << 20, READ_STEP = 1 << 16 };
+enum { MAX_BATCH = 8 };
+enum { MAX_FILE_BYTES = 256 << 20 }; /* what input.max_file_bytes is by default */
 
 static const char help[] =
     "Usage: penult classify MODEL.onnx IMAGE... [OPTION]...\n"
@@ -121,46 +120,23 @@ static pn_status classifier_init(classifier *c, const classify_args *a, pn_err *
     return st;
 }
 
-/* the whole file, up to the cap; trouble is the item's */
-static pn_status read_bytes(pn_item *it, int fd)
-{
-    size_t used = 0, step = READ_STEP;
-    for (;;) {
-        pn_status st = pn_item_reserve_data(it, used + step);
-        if (st) return st;
-        ssize_t n = read(fd, it->data + used, step);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            pn_item_fail(it, PN_REASON_READ, "%s", strerror(errno));
-            return PN_OK;
-        }
-        if (n == 0) break;
-        used += (size_t)n;
-        it->data_size = used;
-        if (used > MAX_FILE_BYTES) {
-            pn_item_fail(it, PN_REASON_TOO_LARGE, "more than %d bytes", MAX_FILE_BYTES);
-            return PN_OK;
-        }
-        if (step < used) step = used; /* doubling: few copies for large files */
-    }
-    if (!used) pn_item_fail(it, PN_REASON_EMPTY, "the file is empty");
-    return PN_OK;
-}
-
+/* trouble with the file is the item's */
 static pn_status read_image(pn_item *it, const char *path)
 {
-    struct stat sb;
+    pn_file *f = NULL;
+    pn_err err = {0};
     pn_status st = pn_item_set_key(it, path, strlen(path));
-    if (st) return st;
-    /* O_NONBLOCK: a FIFO without a writer must not stop us for ever */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &sb) != 0)
-        pn_item_fail(it, PN_REASON_READ, "%s", strerror(errno));
-    else if (!S_ISREG(sb.st_mode))
-        pn_item_fail(it, PN_REASON_READ, "not a regular file");
-    else
-        st = read_bytes(it, fd);
-    if (fd >= 0) close(fd);
+    if (!st) st = pn_file_open(&f, path, &err);
+    if (f && !f->size)
+        pn_item_fail(it, PN_REASON_EMPTY, "the file is empty");
+    else if (f && f->size > MAX_FILE_BYTES)
+        pn_item_fail(it, PN_REASON_TOO_LARGE, "more than %d bytes", MAX_FILE_BYTES);
+    else if (f)
+        st = pn_item_set_data(it, f->data, f->size);
+    else if (err.status && st != PN_ENOMEM)
+        pn_item_fail(it, PN_REASON_READ, "%s", pn_err_text(&err)), st = PN_OK;
+    pn_file_close(&f);
+    pn_err_clear(&err);
     return st;
 }
 
@@ -203,16 +179,16 @@ static pn_status print_item(classifier *c, const classify_args *a, const pn_item
     if (it->reason) {
         c->failed++;
         fflush(stdout);
-        fprintf(stderr, "penult: %s: %s: %s\n", path, pn_reason_name(it->reason),
-                it->text);
+        pn_print_line(stderr, "penult: %s: %s: %s", path, pn_reason_name(it->reason),
+                      it->text);
     }
     if (a->json) return print_json(c, it, path);
     if (it->reason) return PN_OK;
     if (a->n_images > 1) printf("%s%s:\n", c->printed ? "\n" : "", path);
     c->printed++;
     for (int i = 0; i < c->infer.top_k; i++)
-        printf("%.2f%% -> %s\n", 100.0 * (double)it->top[i].probability,
-               label_of(c->net, it->top[i].index, buf, sizeof(buf)));
+        pn_print_line(stdout, "%.2f%% -> %s", 100.0 * (double)it->top[i].probability,
+                      label_of(c->net, it->top[i].index, buf, sizeof(buf)));
     return PN_OK;
 }
 
@@ -225,10 +201,8 @@ static pn_status classify_batch(classifier *c, const classify_args *a, int first
     pn_batch_reset(b);
     b->type = PN_TYPE_BYTES;
     b->n = n;
-    for (int i = 0; i < n && !st; i++) {
-        b->items[i].seq = (uint64_t)(first + i);
+    for (int i = 0; i < n && !st; i++)
         st = read_image(&b->items[i], a->images[first + i]);
-    }
     if (st) return pn_fail(err, st, "%s", pn_status_name(st));
     for (int i = 0; i < 2 && !st; i++) {
         const pn_transform_ops *ops = c->stages[i].ops;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/args.h"
 #include "cli/model_size.h"
 #include "penult/convert.h"
@@ -48,8 +49,8 @@ static void say_value(const char *what, const pn_graph *g, int id)
 {
     char shape[PN_SHAPE_TEXT];
     const pn_value *v = &g->values[id];
-    fprintf(stderr, "penult:   %s: %s %s\n", what, v->name,
-            v->has_shape ? pn_shape_text(&v->shape, shape, sizeof(shape)) : "?");
+    pn_print_line(stderr, "penult:   %s: %s %s", what, v->name,
+                  v->has_shape ? pn_shape_text(&v->shape, shape, sizeof(shape)) : "?");
 }
 
 /* what the file now says, so that a wrong guess is seen before a long run */
@@ -60,17 +61,17 @@ static void report(const pn_graph *g, const char *output)
     const char *features = pn_graph_meta(g, PN_META_FEATURES);
     const char *scores = pn_graph_meta(g, PN_META_SCORES);
     pn_labels labels = {0};
-    fprintf(stderr, "penult: %s: %s nodes, %s parameters\n", output,
-            pn_cli_count_text(g->n_nodes, nodes, sizeof(nodes)),
-            pn_cli_count_text(count_parameters(g), parameters, sizeof(parameters)));
+    pn_print_line(stderr, "penult: %s: %s nodes, %s parameters", output,
+                  pn_cli_count_text(g->n_nodes, nodes, sizeof(nodes)),
+                  pn_cli_count_text(count_parameters(g), parameters, sizeof(parameters)));
     for (int i = 0; i < g->n_inputs; i++)
         say_value("input", g, g->inputs[i]);
     for (int i = 0; i < g->n_outputs; i++)
         say_value("output", g, g->outputs[i]);
-    fprintf(stderr, "penult:   features: %s\n", features ? features : "none");
-    fprintf(stderr, "penult:   scores: %s\n", scores ? scores : "as-is");
-    fprintf(stderr, "penult:   preprocessing: %s\n",
-            preprocess ? preprocess : "none (run and classify will want a record)");
+    pn_print_line(stderr, "penult:   features: %s", features ? features : "none");
+    pn_print_line(stderr, "penult:   scores: %s", scores ? scores : "as-is");
+    pn_print_line(stderr, "penult:   preprocessing: %s",
+                  preprocess ? preprocess : "none (run and classify will want a record)");
     if (pn_labels_of_graph(&labels, g, NULL) == PN_OK && labels.n)
         fprintf(stderr, "penult:   labels: %zu\n", labels.n);
     else

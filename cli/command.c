@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 int pn_cli_fail(pn_err *err, pn_status st)
 {
     fflush(stdout); /* what was printed before the failure stands before it */
-    fprintf(stderr, "penult: %s\n",
-            err && err->status ? pn_err_text(err) : pn_status_name(st));
+    pn_print_line(stderr, "penult: %s",
+                  err && err->status ? pn_err_text(err) : pn_status_name(st));
     pn_err_clear(err);
     return pn_exit_code(st);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/model_size.h"
 #include "cli/show.h"
 #include "penult/convert.h"
@@ -81,9 +82,9 @@ static void print_layers(const table *t)
         const layer *l = &t->layers[i];
         pn_cli_count_text(l->parameters, parameters, sizeof(parameters));
         pn_cli_count_text(l->macs, macs, sizeof(macs));
-        printf("%-*s  %-20s  %-*s  %12s  %15s\n", name, l->name, l->op, dims,
-               shape_of(l->out, shape), l->parameters ? parameters : "-",
-               l->macs ? macs : "-");
+        pn_print_line(stdout, "%-*s  %-20s  %-*s  %12s  %15s", name, l->name, l->op, dims,
+                      shape_of(l->out, shape), l->parameters ? parameters : "-",
+                      l->macs ? macs : "-");
     }
 }
 
@@ -92,27 +93,28 @@ static void print_meta(const pn_graph *g)
     for (int i = 0; i < g->n_meta; i++) {
         const char *text = g->meta_values[i];
         if (strcmp(g->meta_keys[i], PN_META_LABELS) == 0) continue;
-        printf("%s: %s\n", g->meta_keys[i], text);
+        pn_print_line(stdout, "%s: %s", g->meta_keys[i], text);
     }
     pn_labels labels = {0};
     if (pn_labels_of_graph(&labels, g, NULL) == PN_OK && labels.n)
-        printf("%s: %zu, from \"%s\" to \"%s\"\n", PN_META_LABELS, labels.n,
-               labels.lines[0], labels.lines[labels.n - 1]);
+        pn_print_line(stdout, "%s: %zu, from \"%s\" to \"%s\"", PN_META_LABELS, labels.n,
+                      labels.lines[0], labels.lines[labels.n - 1]);
     pn_labels_fini(&labels);
 }
 
 static void print_text(const pn_show_opts *o, const pn_graph *g, const table *t)
 {
     char shape[PN_SHAPE_TEXT], a[PN_CLI_NUMBER], b[PN_CLI_NUMBER], c[PN_CLI_NUMBER];
-    printf("model %s: %s\n", g->name && *g->name ? g->name : "without a name", o->path);
+    pn_print_line(stdout, "model %s: %s",
+                  g->name && *g->name ? g->name : "without a name", o->path);
     for (int i = 0; i < g->n_inputs; i++)
-        printf("input %s: %s %s\n", g->values[g->inputs[i]].name,
-               pn_dtype_name(g->values[g->inputs[i]].dtype),
-               shape_of(&g->values[g->inputs[i]], shape));
+        pn_print_line(stdout, "input %s: %s %s", g->values[g->inputs[i]].name,
+                      pn_dtype_name(g->values[g->inputs[i]].dtype),
+                      shape_of(&g->values[g->inputs[i]], shape));
     for (int i = 0; i < g->n_outputs; i++)
-        printf("output %s: %s %s\n", g->values[g->outputs[i]].name,
-               pn_dtype_name(g->values[g->outputs[i]].dtype),
-               shape_of(&g->values[g->outputs[i]], shape));
+        pn_print_line(stdout, "output %s: %s %s", g->values[g->outputs[i]].name,
+                      pn_dtype_name(g->values[g->outputs[i]].dtype),
+                      shape_of(&g->values[g->outputs[i]], shape));
     putchar('\n');
     print_layers(t);
     printf("\ntotal: %d layers, %s parameters (%s), %s multiply-adds an image\n\n", t->n,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/show.h"
 #include "stages/sink/read_result.h"
 #include "stages/sink/result_format.h"
@@ -42,12 +43,13 @@ static void print_made(const pn_result_info *i)
     const char *tensor = json_string_value(json_object_get(features, "tensor"));
     const char *dtype = json_string_value(json_object_get(features, "dtype"));
     printf("schema: version %d\n", i->version);
-    if (path) printf("model: %s\n", path);
-    if (digest) printf("model's SHA-256: %s\n", digest);
+    if (path) pn_print_line(stdout, "model: %s", path);
+    if (digest) pn_print_line(stdout, "model's SHA-256: %s", digest);
     if (tensor)
-        printf("features: %s, %" PRIu64 " vectors of %lld %s\n", tensor, i->n_features,
-               (long long)json_integer_value(json_object_get(features, "count")),
-               dtype ? dtype : "");
+        pn_print_line(stdout, "features: %s, %" PRIu64 " vectors of %lld %s", tensor,
+                      i->n_features,
+                      (long long)json_integer_value(json_object_get(features, "count")),
+                      dtype ? dtype : "");
     else
         printf("features: none\n");
     json_decref(model);
@@ -59,12 +61,12 @@ static void print_record(const pn_record *r, const json_t *labels)
     char key[4 * PN_KEY_TEXT], buf[32];
     printf("\nrecord %s\n", pn_key_text(r->key, r->key_size, key, sizeof(key)));
     if (r->failed) {
-        printf("  failed: %s: %s\n", r->reason, r->text);
+        pn_print_line(stdout, "  failed: %s: %s", r->reason, r->text);
         return;
     }
     for (size_t i = 0; i < r->n_top; i++)
-        printf("  %.2f%% -> %s\n", 100.0 * (double)r->top[i].probability,
-               label_of(labels, r->top[i].index, buf, sizeof(buf)));
+        pn_print_line(stdout, "  %.2f%% -> %s", 100.0 * (double)r->top[i].probability,
+                      label_of(labels, r->top[i].index, buf, sizeof(buf)));
     if (r->n_labels) {
         printf("  the source's labels:");
         for (size_t i = 0; i < r->n_labels; i++)
@@ -151,7 +153,7 @@ pn_status pn_show_result(const pn_show_opts *o, pn_err *err)
     if (!st && o->json) {
         st = print_json(o, info, empty ? NULL : &record, labels);
     } else if (!st) {
-        printf("result %s\n", o->path);
+        pn_print_line(stdout, "result %s", o->path);
         print_counts(info);
         print_made(info);
         if (!empty) print_record(&record, labels);

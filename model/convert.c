@@ -10,7 +10,7 @@
 #include "base/sha256.h"
 #include "model/convert_choose.h"
 #include "model/import_mxnet.h"
-#include "model/utf8.h"
+#include "base/utf8.h"
 #include "penult/log.h"
 
 enum { MAX_DIM = 1 << 20, IMAGE_CHANNELS = 3 };
@@ -109,6 +109,24 @@ static bool begins_with(const pn_file *f, const char *bytes, size_t n)
     return f->size >= n && !memcmp(f->data, bytes, n);
 }
 
+/* A message's first field: the version of the IR as a rule, else any of a model's. A
+ * damaged .params file begins like a producer's name, but for the zeros behind. */
+static bool looks_like_onnx(const pn_file *f)
+{
+    if (f->size < 3) return false;
+    switch (f->data[0]) {
+    case 0x08:
+    case 0x3A:
+        return true;
+    case 0x12:
+    case 0x1A:
+    case 0x42:
+        return f->data[2] >= ' ' && f->data[2] < 0x7F;
+    default:
+        return false;
+    }
+}
+
 static bool sniff(const pn_file *f, kind *out)
 {
     size_t at = begins_with(f, "\xEF\xBB\xBF", 3) ? 3 : 0;
@@ -124,13 +142,8 @@ static bool sniff(const pn_file *f, kind *out)
         *out = KIND_PARAMS;
         return true;
     }
-    /* a message's first field: the version of the IR as a rule, else any of a model's */
-    if (f->size >= 2 && (f->data[0] == 0x08 || f->data[0] == 0x12 || f->data[0] == 0x1A ||
-                         f->data[0] == 0x3A || f->data[0] == 0x42)) {
-        *out = KIND_ONNX;
-        return true;
-    }
-    return false;
+    *out = KIND_ONNX;
+    return looks_like_onnx(f);
 }
 
 /* a file's name is bytes, JSON is text */

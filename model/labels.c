@@ -5,7 +5,7 @@
 #include "penult/convert.h"
 
 #include "base/file.h"
-#include "model/utf8.h"
+#include "base/utf8.h"
 
 enum { MAX_LABEL_BYTES = 64 << 20 };
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/utf8.h"
+#include "base/utf8.h"
 
 void pn_wire_init(pn_wire *w, const void *file, size_t size)
 {

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
+
 enum {
     PAGE_HEADER = 16,
     META_BYTES = 152,
@@ -30,21 +32,6 @@ enum {
 #define META_MAGIC 0xBEEFC0DEu
 #define META_VERSION 1u
 
-static uint32_t get16(const uint8_t *p)
-{
-    return p[0] | (uint32_t)p[1] << 8;
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return get16(p) | get16(p + 2) << 16;
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-    return get32(p) | (uint64_t)get32(p + 4) << 32;
-}
-
 typedef struct tree_db {
     uint32_t flags, depth;
     uint64_t root;
@@ -58,7 +45,7 @@ typedef struct meta {
 
 static tree_db get_db(const uint8_t *p)
 {
-    return (tree_db){get16(p + 4), get16(p + 6), get64(p + 40)};
+    return (tree_db){pn_get_u16(p + 4), pn_get_u16(p + 6), pn_get_u64(p + 40)};
 }
 
 static pn_status bad(pn_err *err, const char *path, uint64_t page, const char *rule)
@@ -71,15 +58,15 @@ static pn_status parse_meta(meta *m, const uint8_t *p, unsigned number,
                             uint64_t size_bytes, const char *path, pn_err *err)
 {
     const uint8_t *body = p + PAGE_HEADER;
-    if (!(get16(p + 10) & PAGE_META) || get32(body) != META_MAGIC)
+    if (!(pn_get_u16(p + 10) & PAGE_META) || pn_get_u32(body) != META_MAGIC)
         return number == 0 ? pn_fail(err, PN_EFORMAT, "%s is not an LMDB", path)
                            : bad(err, path, number, "not a meta page");
-    if (get32(body + 4) != META_VERSION)
+    if (pn_get_u32(body + 4) != META_VERSION)
         return bad(err, path, number, "the format version is not 1");
-    m->page_size = get32(body + 24);
+    m->page_size = pn_get_u32(body + 24);
     m->main = get_db(body + 24 + DB_BYTES);
-    m->last_page = get64(body + 24 + 2 * DB_BYTES);
-    m->txnid = get64(body + 24 + 2 * DB_BYTES + 8);
+    m->last_page = pn_get_u64(body + 24 + 2 * DB_BYTES);
+    m->txnid = pn_get_u64(body + 24 + 2 * DB_BYTES + 8);
     tree_db free_list = get_db(body + 24);
     if (m->page_size < 512 || m->page_size > 65536 || (m->page_size & (m->page_size - 1)))
         return bad(err, path, number, "the page size is no power of 2 of 512 to 65536");
@@ -147,8 +134,8 @@ static pn_status check_overflow(const walk *w, uint64_t page, uint64_t first,
     if (first < 2 || first > w->last_page)
         return bad(w->err, w->path, page, "a value's page lies outside the file");
     const uint8_t *p = w->map + first * w->page_size;
-    uint64_t n = get32(p + 12);
-    if (!(get16(p + 10) & PAGE_OVERFLOW) || get64(p) != first)
+    uint64_t n = pn_get_u32(p + 12);
+    if (!(pn_get_u16(p + 10) & PAGE_OVERFLOW) || pn_get_u64(p) != first)
         return bad(w->err, w->path, first, "not the page of a value");
     if (n == 0 || n - 1 > w->last_page - first)
         return bad(w->err, w->path, first, "a value reaches past the end of the file");
@@ -162,8 +149,8 @@ static pn_status check_db(walk *w, const tree_db *db, uint64_t page, bool is_mai
 static pn_status check_leaf_node(walk *w, uint64_t page, const uint8_t *node,
                                  uint32_t room, bool is_main)
 {
-    uint32_t flags = get16(node + 4), key_size = get16(node + 6);
-    uint32_t data_size = get32(node), used = NODE_HEADER + key_size;
+    uint32_t flags = pn_get_u16(node + 4), key_size = pn_get_u16(node + 6);
+    uint32_t data_size = pn_get_u32(node), used = NODE_HEADER + key_size;
     uint32_t stored = flags & NODE_BIG ? 8 : data_size;
     /* databases with several values a key are not walked, so here none can be; liblmdb
      * would follow such a mark into a cursor that it has not made */
@@ -175,7 +162,7 @@ static pn_status check_leaf_node(walk *w, uint64_t page, const uint8_t *node,
     if (flags & NODE_BIG) {
         if (flags & NODE_SUB_DB)
             return bad(w->err, w->path, page, "a record of two kinds at once");
-        return check_overflow(w, page, get64(data), data_size);
+        return check_overflow(w, page, pn_get_u64(data), data_size);
     }
     if (!(flags & NODE_SUB_DB)) return PN_OK;
     if (!is_main || data_size != DB_BYTES)
@@ -194,28 +181,28 @@ static pn_status check_page(walk *w, uint64_t page, uint32_t levels, bool is_mai
         return bad(w->err, w->path, page, "the tree runs in a circle");
     if (w->n_visited > PN_LMDB_MAX_CHECKED_PAGES) return PN_OK;
     const uint8_t *p = w->map + page * w->page_size;
-    uint32_t kind = get16(p + 10) & PAGE_KINDS;
-    if (get64(p) != page || kind != (levels > 1 ? PAGE_BRANCH : PAGE_LEAF))
+    uint32_t kind = pn_get_u16(p + 10) & PAGE_KINDS;
+    if (pn_get_u64(p) != page || kind != (levels > 1 ? PAGE_BRANCH : PAGE_LEAF))
         return bad(w->err, w->path, page, "not a page of this tree");
-    uint32_t lower = get16(p + 12), upper = get16(p + 14);
+    uint32_t lower = pn_get_u16(p + 12), upper = pn_get_u16(p + 14);
     if (lower < PAGE_HEADER || lower > upper || upper > w->page_size || lower % 2)
         return bad(w->err, w->path, page, "free space outside the page");
     uint32_t n = (lower - PAGE_HEADER) / 2;
     if (n < (levels > 1 ? 2u : 1u))
         return bad(w->err, w->path, page, "fewer records than a page must have");
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t at = get16(p + PAGE_HEADER + 2 * i);
+        uint32_t at = pn_get_u16(p + PAGE_HEADER + 2 * i);
         if (at < upper || at > w->page_size - NODE_HEADER)
             return bad(w->err, w->path, page, "a record outside the page");
         const uint8_t *node = p + at;
         pn_status st;
         if (levels == 1)
             st = check_leaf_node(w, page, node, w->page_size - at, is_main);
-        else if (NODE_HEADER + get16(node + 6) > w->page_size - at)
+        else if (NODE_HEADER + (uint32_t)pn_get_u16(node + 6) > w->page_size - at)
             st = bad(w->err, w->path, page, "a key reaches past the page");
         else
-            st = check_page(w, get32(node) | (uint64_t)get16(node + 4) << 32, levels - 1,
-                            is_main);
+            st = check_page(w, pn_get_u32(node) | (uint64_t)pn_get_u16(node + 4) << 32,
+                            levels - 1, is_main);
         if (st) return st;
     }
     return PN_OK;

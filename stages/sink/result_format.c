@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "base/sha256.h"
+#include "base/utf8.h"
 
 const char *const pn_result_db_names[PN_N_RESULT_DBS] = {
 #define X(id, name) name,
@@ -55,32 +56,12 @@ size_t pn_stored_key(uint8_t out[PN_STORED_KEY_MAX], const void *key, size_t siz
     return PN_STORED_KEY_MAX;
 }
 
-/* bytes of the UTF-8 character at p, 0 if there is none (overlong, surrogate, cut) */
-static size_t utf8_length(const uint8_t *p, size_t left)
-{
-    if (p[0] < 0x80) return 1;
-    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || n > left) return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    if (p[0] == 0xe0 && p[1] < 0xa0) return 0;
-    if (p[0] == 0xed && p[1] > 0x9f) return 0;
-    if (p[0] == 0xf0 && p[1] < 0x90) return 0;
-    if (p[0] == 0xf4 && p[1] > 0x8f) return 0;
-    return n;
-}
-
-static bool is_control(uint8_t c)
-{
-    return c < 0x20 || c == 0x7f;
-}
-
 const char *pn_key_text(const void *key, size_t size, char *buf, size_t buf_size)
 {
     const uint8_t *p = key;
     size_t used = 0;
     for (size_t i = 0; i < size;) {
-        size_t n = is_control(p[i]) ? 0 : utf8_length(p + i, size - i);
+        size_t n = pn_utf8_printable(p + i, size - i);
         size_t wide = n ? n : 4;
         if (used + wide + sizeof("...") > buf_size) {
             if (buf_size >= used + sizeof("...")) memcpy(buf + used, "...", 3), used += 3;
@@ -101,11 +82,11 @@ size_t pn_clean_text(uint8_t *out, const char *text, size_t size)
 {
     const uint8_t *p = (const uint8_t *)text;
     for (size_t i = 0; i < size;) {
-        size_t n = utf8_length(p + i, size - i);
-        if (n && !is_control(p[i]))
+        size_t n = pn_utf8_length(p + i, size - i);
+        if (pn_utf8_printable(p + i, size - i))
             memcpy(out + i, p + i, n);
         else
-            out[i] = n ? ' ' : '?';
+            memset(out + i, n ? ' ' : '?', n ? n : 1);
         i += n ? n : 1;
     }
     return size;
@@ -149,54 +130,6 @@ float pn_f32_from_f16(uint16_t h)
     float x;
     memcpy(&x, &bits, sizeof(x));
     return x;
-}
-
-void pn_put_u16(uint8_t *p, uint16_t v)
-{
-    p[0] = (uint8_t)v;
-    p[1] = (uint8_t)(v >> 8);
-}
-
-void pn_put_u32(uint8_t *p, uint32_t v)
-{
-    pn_put_u16(p, (uint16_t)v);
-    pn_put_u16(p + 2, (uint16_t)(v >> 16));
-}
-
-void pn_put_u64(uint8_t *p, uint64_t v)
-{
-    pn_put_u32(p, (uint32_t)v);
-    pn_put_u32(p + 4, (uint32_t)(v >> 32));
-}
-
-void pn_put_f32(uint8_t *p, float v)
-{
-    uint32_t bits;
-    memcpy(&bits, &v, sizeof(bits));
-    pn_put_u32(p, bits);
-}
-
-uint16_t pn_get_u16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] | p[1] << 8);
-}
-
-uint32_t pn_get_u32(const uint8_t *p)
-{
-    return pn_get_u16(p) | (uint32_t)pn_get_u16(p + 2) << 16;
-}
-
-uint64_t pn_get_u64(const uint8_t *p)
-{
-    return pn_get_u32(p) | (uint64_t)pn_get_u32(p + 4) << 32;
-}
-
-float pn_get_f32(const uint8_t *p)
-{
-    uint32_t bits = pn_get_u32(p);
-    float v;
-    memcpy(&v, &bits, sizeof(v));
-    return v;
 }
 
 uint64_t pn_value_hash(const void *value, size_t size)

@@ -23,6 +23,8 @@
 #include "penult/model.h"
 #include "penult/status.h"
 
+#include "base/bytes.h"
+
 #define PN_RESULT_VERSION 1
 #define PN_RESULT_SCHEMA_NAME "penult result" /**< `format` in meta/schema */
 
@@ -63,16 +65,6 @@ const char *pn_key_text(const void *key, size_t size, char *buf, size_t buf_size
 /** IEEE 754 binary16, round to nearest even; overflow is infinity, a NaN stays one. */
 uint16_t pn_f16_from_f32(float x);
 float pn_f32_from_f16(uint16_t h);
-
-/* numbers at any address, little-endian */
-void pn_put_u16(uint8_t *p, uint16_t v);
-void pn_put_u32(uint8_t *p, uint32_t v);
-void pn_put_u64(uint8_t *p, uint64_t v);
-void pn_put_f32(uint8_t *p, float v);
-uint16_t pn_get_u16(const uint8_t *p);
-uint32_t pn_get_u32(const uint8_t *p);
-uint64_t pn_get_u64(const uint8_t *p);
-float pn_get_f32(const uint8_t *p);
 
 #define PN_SCORE_BYTES 8u /**< of one prediction */
 

@@ -12,3 +12,10 @@ echo "exit $?"
 echo "exit $?"
 "$PENULT" show .
 echo "exit $?"
+# names and metadata of a foreign file stay text
+python3 -c '
+b = open("lite0.onnx", "rb").read()
+open("foreign.onnx", "wb").write(b.replace(b"flatten0_output", b"flatten0_\x1b[2J\n\x07"))'
+"$PENULT" show foreign.onnx | grep -a flatten0_
+"$PENULT" run $SRC/configs/label-folder.yaml --set model.path=foreign.onnx --set model.features=$'no\e[2J' --set output.path=out.lmdb
+echo "exit $?"

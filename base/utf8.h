@@ -1,6 +1,6 @@
 /** @file utf8.h  Whether bytes from outside are text. */
-#ifndef PN_MODEL_UTF8_H
-#define PN_MODEL_UTF8_H
+#ifndef PN_BASE_UTF8_H
+#define PN_BASE_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +19,14 @@ static inline size_t pn_utf8_length(const unsigned char *p, size_t left)
         c = c << 6 | (p[i] & 0x3F);
     }
     return c < least[n] || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000) ? 0 : n;
+}
+
+/** The same, but 0 also for a control character: a terminal may obey it. */
+static inline size_t pn_utf8_printable(const unsigned char *p, size_t left)
+{
+    size_t n = pn_utf8_length(p, left);
+    bool is_c1 = n == 2 && p[0] == 0xC2 && p[1] < 0xA0;
+    return is_c1 || (n == 1 && (p[0] < 0x20 || p[0] == 0x7F)) ? 0 : n;
 }
 
 static inline bool pn_utf8_valid(const void *text, size_t size)

@@ -1,0 +1,51 @@
+/* What a terminal gets to see of foreign names. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+
+static void expect_line(const char *text, const char *want)
+{
+    char *out = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&out, &size);
+    assert_non_null(f);
+    pn_print_line(f, "<%s>", text);
+    fclose(f);
+    assert_string_equal(out, want);
+    free(out);
+}
+
+static void printable_text_stays_as_it_is(void **state)
+{
+    (void)state;
+    expect_line("", "<>\n");
+    expect_line("conv0 \"\\ \xc3\xbc \xe2\x82\xac \xf0\x9f\x90\xb1",
+                "<conv0 \"\\ \xc3\xbc \xe2\x82\xac \xf0\x9f\x90\xb1>\n");
+}
+
+static void what_a_terminal_may_obey_is_escaped(void **state)
+{
+    (void)state;
+    expect_line("a\x1b[2J\a\x7f", "<a\\x1b[2J\\x07\\x7f>\n");
+    expect_line("a\nb\r\t", "<a\\x0ab\\x0d\\x09>\n");
+    expect_line("\xc2\x9b"
+                "2J\xc2\xa0",
+                "<\\xc2\\x9b"
+                "2J\xc2\xa0>\n");
+    expect_line("\xff\xed\xa0\x80\xc3", "<\\xff\\xed\\xa0\\x80\\xc3>\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(printable_text_stays_as_it_is),
+        cmocka_unit_test(what_a_terminal_may_obey_is_escaped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
