@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "cli/args.h"
 #include "penult/log.h"
 #include "pipeline/run.h"
@@ -60,7 +61,8 @@ static void print_plan(const pn_config *c, const pn_run_info *i)
     printf("model:    %s, %zu classes, %dx%d pixels, kernels %s\n", c->model.path,
            net->classes, net->info.height, net->info.width, pn_cpu_name(net->info.cpu));
     if (net->features_tap >= 0)
-        printf("features: %s, %zu floats\n", net->features_name, net->n_features);
+        pn_print_line(stdout, "features: %s, %zu floats", net->features_name,
+                      net->n_features);
     else
         printf("features: none\n");
     printf("labels:   %s\n", net->labels.n ? "yes" : "none");
@@ -104,10 +106,8 @@ static void talk_summary(const pn_run_summary *s)
     fputc('\n', stderr);
 }
 
-static pn_status print_summary(const pn_config *c, const pn_run_info *info,
-                               const pn_run_summary *s)
+static pn_status print_summary(const pn_run_info *info, const pn_run_summary *s)
 {
-    const char *out = pn_config_output_path(c);
     json_t *reasons = json_object(), *stages = json_array();
     for (int i = 0; i < PN_N_REASONS; i++)
         if (i != PN_REASON_NONE && s->counts.by_reason[i])
@@ -124,7 +124,8 @@ static pn_status print_summary(const pn_config *c, const pn_run_info *info,
                   (int)s->complete, "over_budget", (int)s->over_budget, "elapsed_s",
                   s->elapsed_s, "img_per_s", rate(s), "threads", info->threads, "batch",
                   info->batch, "stages", stages, "bottleneck", s->bottleneck, "output",
-                  out ? pn_cli_json_text(out, strlen(out)) : json_null()),
+                  s->output ? pn_cli_json_text(s->output, strlen(s->output))
+                            : json_null()),
         0);
 }
 
@@ -158,14 +159,15 @@ static int execute(const pn_config *c, const run_args *a)
     st = pn_run_execute(r, true, isatty(STDERR_FILENO) ? 1 : 2, &summary, &err);
     if (!st || st == PN_ESTOPPED || summary.counts.seen) {
         talk_summary(&summary);
-        const char *out = pn_config_output_path(c);
-        if (!st && out) fprintf(stderr, "penult: result: %s\n", out);
-        pn_status json = a->json ? print_summary(c, &info, &summary) : PN_OK;
+        if (!st && summary.output)
+            fprintf(stderr, "penult: result: %s\n", summary.output);
+        pn_status json = a->json ? print_summary(&info, &summary) : PN_OK;
         if (!st) st = json;
     }
     if (!st && summary.over_budget) code = say_over_budget(c, &summary);
 done:
     if (st) code = pn_cli_fail(&err, st);
+    free(summary.output);
     pn_run_free(&r);
     return code;
 }

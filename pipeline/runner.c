@@ -318,6 +318,8 @@ static pn_status outcome(pn_runner *r, pn_run_summary *summary, pn_err *err)
 {
     pn_stats_summary(&r->stats, &r->plan->max_failures, summary);
     summary->complete = pn_runner_is_complete(r);
+    summary->output = r->output;
+    r->output = NULL;
     if (r->error.status) {
         pn_status st = r->error.status;
         pn_fail(err, st, "%s", pn_err_text(&r->error));
@@ -347,6 +349,7 @@ pn_status pn_runner_run(const pn_run_plan *plan, pn_run_summary *summary, pn_err
     close_all(r);
     free_parts(r);
     pn_err_clear(&r->error);
+    free(r->output);
     pthread_cond_destroy(&r->all_ready);
     pthread_mutex_destroy(&r->lock);
     free(r);

@@ -44,7 +44,8 @@ typedef struct pn_stage_time {
 } pn_stage_time;
 
 typedef struct pn_run_summary {
-    pn_counts counts;
+    pn_counts counts; /**< of what the sink has made durable */
+    char *output;     /**< where that lies, heap, the caller's; NULL: nowhere */
     bool complete;    /**< the source came to its end */
     bool over_budget; /**< more failures than max_failures */
     double elapsed_s;

@@ -70,6 +70,15 @@ void pn_stats_get_counts(pn_stats *s, pn_counts *out)
         out->by_reason[i] = get(&s->by_reason[i]);
 }
 
+void pn_stats_set_counts(pn_stats *s, const pn_counts *c)
+{
+    atomic_store_explicit(&s->seen, c->seen, memory_order_relaxed);
+    atomic_store_explicit(&s->ok, c->ok, memory_order_relaxed);
+    atomic_store_explicit(&s->failed, c->failed, memory_order_relaxed);
+    for (int i = 0; i < PN_N_REASONS; i++)
+        atomic_store_explicit(&s->by_reason[i], c->by_reason[i], memory_order_relaxed);
+}
+
 static double busy_share(pn_stats *s, int stage)
 {
     return (double)get(&s->stages[stage].busy_ns) / s->stages[stage].threads;

@@ -32,12 +32,15 @@ void pn_stats_add_busy(pn_stats *s, int stage, uint64_t ns);
 void pn_stats_count(pn_stats *s, const pn_batch *batch);
 /** Exact once nothing is counted any more; meanwhile each number by itself. */
 void pn_stats_get_counts(pn_stats *s, pn_counts *out);
+/** What the sink says in the end counts, not what was pushed into it. The counting is
+ * over. */
+void pn_stats_set_counts(pn_stats *s, const pn_counts *counts);
 /** Name of the stage that limits the run: the thread group busy for the greatest part of
  * the time, and of the transforms the longest. "" before anything was done. */
 const char *pn_stats_bottleneck(pn_stats *s);
 /** More failures than allowed? A percentage is one of what was seen. */
 bool pn_stats_over_budget(const pn_counts *c, const pn_limit *max_failures);
-/** Everything of the summary but `complete`. */
+/** Everything of the summary but `complete` and `output`. */
 void pn_stats_summary(pn_stats *s, const pn_limit *max_failures, pn_run_summary *out);
 
 #endif

@@ -185,6 +185,15 @@ static pn_status sink_finish(pn_runner *r, void *state, pn_err *err)
     return st;
 }
 
+static void sink_settle(pn_runner *r, void *state)
+{
+    if (!state || !r->plan->sink->settle) return;
+    pn_left left = {0};
+    r->plan->sink->settle(state, &left);
+    pn_stats_set_counts(&r->stats, &left.counts);
+    r->output = left.path;
+}
+
 void *pn_sink_thread(void *runner)
 {
     pn_runner *r = runner;
@@ -207,6 +216,7 @@ void *pn_sink_thread(void *runner)
         st = sink_finish(r, state, &err);
         if (st) pn_runner_fail(r, PN_FAULT_SINK, info->name, st, &err);
     }
+    sink_settle(r, state);
     state_stop(&state, info);
     pn_err_clear(&err);
     pn_loop_finish(r->loop);

@@ -54,6 +54,12 @@ typedef struct pn_counts {
     uint64_t by_reason[PN_N_REASONS];
 } pn_counts;
 
+/** What a sink leaves behind: what is durable, and where. */
+typedef struct pn_left {
+    pn_counts counts;
+    char *path; /**< heap, the caller's; NULL: nowhere */
+} pn_left;
+
 typedef struct pn_sink_ops {
     pn_stage_info info;
     pn_type in;
@@ -63,6 +69,9 @@ typedef struct pn_sink_ops {
     pn_status (*idle)(void *state, pn_err *err);
     /** The last call when every push was fine. complete: the source came to its end. */
     pn_status (*finish)(void *state, const pn_counts *counts, bool complete, pn_err *err);
+    /** The run is over, by finish() or by a failure: put away what there is and say so;
+     * stop() follows. NULL: what was pushed is what counts, and it lies nowhere. */
+    void (*settle)(void *state, pn_left *left);
 } pn_sink_ops;
 
 #endif

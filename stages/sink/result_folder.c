@@ -17,26 +17,19 @@
 #include "stages/sink/result_format.h"
 
 struct pn_result_folder {
-    char *final;  /**< where it shall stand; no symlinks but what the user may change */
-    char *parent; /**< the folder of both */
-    char *build;  /**< where it grows; is `final` unless it replaces */
+    char *final;    /**< where it shall stand; no symlinks but what the user may change */
+    char *parent;   /**< the folder of both */
+    char *build;    /**< where it grows; is `final` unless it replaces */
+    char *partial;  /**< where it goes if it replaces and is not complete; else NULL */
+    const char *at; /**< one of the three: where it is; NULL: nowhere */
     bool replaces;
-    bool is_placed; /**< `build` has become `final` */
+    bool has_older; /**< something stood at `final` */
     int lock_fd;    /**< of `build`, flocked; -1 */
 };
 
 static pn_status no_memory(pn_err *err, const char *path)
 {
     return pn_fail(err, PN_ENOMEM, "output %s: out of memory", path);
-}
-
-/* what goes wrong with an output is never the input's fault */
-static pn_status output_fail(pn_err *err, const char *what, const char *path, int error)
-{
-    pn_status st = pn_status_of_errno(error);
-    return pn_fail(err,
-                   st == PN_EFULL || st == PN_ENOMEM || st == PN_EEXIST ? st : PN_EIO,
-                   "%s %s: %s", what, path, strerror(error));
 }
 
 /* NULL if the LMDB in the folder is ours or empty, else why not (static) */
@@ -104,16 +97,6 @@ static int lock_folder(const char *path, bool wait)
     return -1;
 }
 
-static pn_status sync_path(const char *path, pn_err *err)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    pn_status st = PN_OK;
-    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
-        st = output_fail(err, "sync folder", path, errno);
-    if (fd >= 0) close(fd);
-    return st;
-}
-
 static bool remove_result(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -126,7 +109,7 @@ static bool remove_result(const char *path)
 
 /* final and parent, absolute; what is there is resolved, so that its siblings lie on the
  * same file system */
-static pn_status resolve(pn_result_folder *f, const char *path, bool *exists, pn_err *err)
+static pn_status resolve(pn_result_folder *f, const char *path, pn_err *err)
 {
     size_t n = path ? strlen(path) : 0;
     while (n > 1 && path[n - 1] == '/')
@@ -141,7 +124,7 @@ static pn_status resolve(pn_result_folder *f, const char *path, bool *exists, pn
     if (!plain || !copy) {
         st = no_memory(err, path);
     } else if (lstat(plain, &sb) == 0) {
-        *exists = true;
+        f->has_older = true;
         f->final = realpath(plain, NULL);
         if (!f->final)
             st = pn_fail(err, PN_EEXIST, "output %s: a link that leads nowhere", plain);
@@ -153,7 +136,6 @@ static pn_status resolve(pn_result_folder *f, const char *path, bool *exists, pn
         st = pn_fail(err, errno == ENOTDIR ? PN_ECONFIG : PN_EIO, "output %s: %s", plain,
                      strerror(errno));
     } else {
-        *exists = false;
         above = dirname(copy);
         real = realpath(above, NULL);
         if (!real)
@@ -188,17 +170,16 @@ static pn_status check_replaceable(const char *path, pn_err *err)
 
 static pn_status check(pn_result_folder *f, const char *path, bool overwrite, pn_err *err)
 {
-    bool exists = false;
-    pn_status st = resolve(f, path, &exists, err);
+    pn_status st = resolve(f, path, err);
     if (st) return st;
-    if (exists && !overwrite)
+    if (f->has_older && !overwrite)
         return pn_fail(err, PN_EEXIST,
                        "output %s exists already: choose another output.path, or set "
                        "output.on_exists to overwrite",
                        path);
-    if (exists) st = check_replaceable(f->final, err);
+    if (f->has_older) st = check_replaceable(f->final, err);
     if (!st && access(f->parent, W_OK | X_OK) != 0)
-        st = output_fail(err, "write to folder", f->parent, errno);
+        st = pn_output_fail(err, "write to folder", f->parent, errno);
     return st;
 }
 
@@ -258,7 +239,7 @@ static pn_status make_folder(pn_result_folder *f, pn_err *err)
     int error = errno;
     free(f->build);
     f->build = NULL; /* nothing of ours is there */
-    return output_fail(err, "create output", f->final, error);
+    return pn_output_fail(err, "create output", f->final, error);
 }
 
 /* between making and locking, a sweeping run may take the empty folder away */
@@ -289,25 +270,30 @@ pn_status pn_result_folder_begin(pn_result_folder **out, const char *path, bool 
     f->replaces = overwrite;
     pn_status st = check(f, path, overwrite, err);
     if (!st && overwrite) sweep(f);
+    if (!st && overwrite && asprintf(&f->partial, "%s.partial", f->final) < 0) {
+        f->partial = NULL;
+        st = no_memory(err, path);
+    }
     if (!st) st = make_locked_folder(f, err);
-    if (!st) st = sync_path(f->parent, err);
+    if (!st) st = pn_folder_sync(f->parent, err);
     if (st) {
         if (f->build) pn_result_folder_discard(f);
         pn_result_folder_free(&f);
         return st;
     }
+    f->at = f->build;
     *out = f;
     return PN_OK;
 }
 
 const char *pn_result_folder_path(const pn_result_folder *f)
 {
-    return f->build;
+    return f->at;
 }
 
 pn_status pn_result_folder_sync(const pn_result_folder *f, pn_err *err)
 {
-    return sync_path(f->build, err);
+    return pn_folder_sync(f->build, err);
 }
 
 /* `from` takes the place of `to`, a result of ours; what stood there is removed */
@@ -348,16 +334,16 @@ static pn_status move_to(pn_result_folder *f, const char *to, pn_err *err)
         if (error == ENOSYS || error == EINVAL)
             error = rename(f->build, to) == 0 ? 0 : errno;
     }
-    if (error) return output_fail(err, "move the result to", to, error);
-    f->is_placed = true;
-    return sync_path(f->parent, err);
+    if (error) return pn_output_fail(err, "move the result to", to, error);
+    f->at = to;
+    return pn_folder_sync(f->parent, err);
 }
 
 pn_status pn_result_folder_publish(pn_result_folder *f, pn_err *err)
 {
-    pn_status st = sync_path(f->build, err);
+    pn_status st = pn_folder_sync(f->build, err);
     if (!st && f->replaces) st = move_to(f, f->final, err);
-    if (st && !f->is_placed) pn_result_folder_keep(f);
+    if (st && f->at == f->build) pn_result_folder_keep(f);
     return st;
 }
 
@@ -367,21 +353,22 @@ void pn_result_folder_keep(pn_result_folder *f)
         pn_log(PN_LOG_WARN, "the result %s is not complete", f->final);
         return;
     }
-    char *partial = NULL;
-    if (asprintf(&partial, "%s.partial", f->final) < 0) partial = NULL;
     pn_err err = {0};
-    bool moved = partial && move_to(f, partial, &err) == PN_OK;
-    pn_log(PN_LOG_WARN,
-           "the new result is not complete: it is kept as %s; %s is as it was",
-           moved ? partial : f->build, f->final);
+    if (move_to(f, f->partial, &err)) pn_log(PN_LOG_WARN, "%s", pn_err_text(&err));
     pn_err_clear(&err);
-    free(partial);
+    if (f->has_older)
+        pn_log(PN_LOG_WARN,
+               "the new result is not complete: it is kept as %s; %s is as it was", f->at,
+               f->final);
+    else
+        pn_log(PN_LOG_WARN, "the result is not complete: it is kept as %s", f->at);
 }
 
 void pn_result_folder_discard(pn_result_folder *f)
 {
     if (!remove_result(f->build))
         pn_log(PN_LOG_WARN, "%s could not be removed", f->build);
+    f->at = NULL;
 }
 
 void pn_result_folder_free(pn_result_folder **folder)
@@ -392,6 +379,7 @@ void pn_result_folder_free(pn_result_folder **folder)
     free(f->final);
     free(f->parent);
     free(f->build);
+    free(f->partial);
     free(f);
     *folder = NULL;
 }

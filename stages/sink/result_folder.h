@@ -31,7 +31,8 @@ PN_MUST_CHECK pn_status pn_result_folder_check(const char *path, bool overwrite,
  * left beside it. @return also PN_EFULL */
 PN_MUST_CHECK pn_status pn_result_folder_begin(pn_result_folder **out, const char *path,
                                                bool overwrite, pn_err *err);
-/** Where to write; lent until the folder is published, kept or freed. */
+/** Where it is: where to write, and after its end where it was put; NULL once discarded.
+ * Lent until then, or until it is freed. */
 const char *pn_result_folder_path(const pn_result_folder *f);
 /** Make the names of the files in it durable. */
 PN_MUST_CHECK pn_status pn_result_folder_sync(const pn_result_folder *f, pn_err *err);

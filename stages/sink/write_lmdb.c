@@ -76,7 +76,7 @@ typedef struct write_lmdb_state {
     size_t n_items, items_capacity;
     int64_t first_ms; /* when the oldest item of the log came */
     pn_counts counts; /* of what is committed */
-    bool is_finished, is_complete;
+    bool is_complete, is_settled;
 } write_lmdb_state;
 
 static int64_t now_ms(void)
@@ -111,15 +111,15 @@ static size_t needed_bytes(const write_lmdb_state *s)
 
 static pn_status write_fail(const write_lmdb_state *s, int rc, pn_err *err)
 {
-    const char *path = pn_result_folder_path(s->folder);
+    const char *path = s->opts->path; /* what is built goes by this name in the end */
     pn_status st = rc > 0 ? pn_status_of_errno(rc) : PN_EIO;
     if (st == PN_EFULL || (rc == EIO && is_full(s, needed_bytes(s))))
         return pn_fail(err, PN_EFULL,
-                       "write %s/data.mdb: the disk is full, or a quota or limit reached "
-                       "(%s): %llu images are there and whole",
+                       "write %s: the disk is full, or a quota or limit reached (%s): "
+                       "%llu images are written and whole",
                        path, mdb_strerror(rc), (unsigned long long)s->counts.seen);
-    return pn_fail(err, st == PN_ENOMEM ? PN_ENOMEM : PN_EIO, "write %s/data.mdb: %s",
-                   path, mdb_strerror(rc));
+    return pn_fail(err, st == PN_ENOMEM ? PN_ENOMEM : PN_EIO, "write %s: %s", path,
+                   mdb_strerror(rc));
 }
 
 static pn_status grow_map(write_lmdb_state *s, size_t at_least, pn_err *err)
@@ -129,13 +129,13 @@ static pn_status grow_map(write_lmdb_state *s, size_t at_least, pn_err *err)
     if (bytes < at_least) bytes = at_least;
     if (bytes > SIZE_MAX / 2)
         return pn_fail(err, PN_ENOMEM, "grow the map of %s: no address space",
-                       pn_result_folder_path(s->folder));
+                       s->opts->path);
     bytes = (bytes + 65535) / 65536 * 65536; /* the largest page size there is */
     int rc = mdb_env_set_mapsize(s->env, bytes);
     if (rc)
         return pn_fail(err, rc == ENOMEM ? PN_ENOMEM : PN_EIO,
-                       "grow the map of %s to %zu bytes: %s",
-                       pn_result_folder_path(s->folder), bytes, mdb_strerror(rc));
+                       "grow the map of %s to %zu bytes: %s", s->opts->path, bytes,
+                       mdb_strerror(rc));
     s->map_bytes = bytes;
     return PN_OK;
 }
@@ -262,8 +262,9 @@ static int put_log(write_lmdb_state *s, MDB_txn *txn, void *cookie)
         if (rc == MDB_KEYEXIST) break;
         if (rc) return rc;
         l->counts.seen++;
+        l->counts.by_reason[p->reason]++;
         if (p->reason)
-            l->counts.failed++, l->counts.by_reason[p->reason]++;
+            l->counts.failed++;
         else
             l->counts.ok++;
     }
@@ -282,7 +283,7 @@ static pn_status commit(write_lmdb_state *s, pn_err *err)
         const pending *p = &s->items[l.n_put];
         return pn_fail(err, PN_EFORMAT,
                        "%s: the source yields the key \"%s\" twice: keys must differ",
-                       pn_result_folder_path(s->folder),
+                       s->opts->path,
                        pn_key_text(s->log + p->at, p->key_size, text, sizeof(text)));
     }
     s->n_items = 0;
@@ -358,8 +359,7 @@ static pn_status append(write_lmdb_state *s, const pn_item *it,
     if (!p.items_size || __builtin_add_overflow(p.items_size, p.features_size, &most) ||
         __builtin_add_overflow(most, p.key_size + p.other_size, &most) ||
         !reserve(s, most))
-        return pn_fail(err, PN_ENOMEM, "write %s: out of memory",
-                       pn_result_folder_path(s->folder));
+        return pn_fail(err, PN_ENOMEM, "write %s: out of memory", s->opts->path);
 
     uint8_t *items = s->log + p.at + p.key_size, *features = items + p.items_size;
     uint8_t *other = features + p.features_size;
@@ -440,14 +440,6 @@ static pn_status write_lmdb_idle(void *state, pn_err *err)
     return s->n_items ? commit(s, err) : PN_OK;
 }
 
-static void give_up(write_lmdb_state *s)
-{
-    if (s->counts.seen)
-        pn_result_folder_keep(s->folder);
-    else
-        pn_result_folder_discard(s->folder);
-}
-
 static pn_status write_lmdb_finish(void *state, const pn_counts *counts, bool complete,
                                    pn_err *err)
 {
@@ -460,27 +452,46 @@ static pn_status write_lmdb_finish(void *state, const pn_counts *counts, bool co
         return pn_fail(err, PN_EINTERNAL,
                        "%s: the run counts %llu images and %llu failures, the result has "
                        "%llu and %llu",
-                       pn_result_folder_path(s->folder), (unsigned long long)counts->ok,
+                       s->opts->path, (unsigned long long)counts->ok,
                        (unsigned long long)counts->failed,
                        (unsigned long long)s->counts.ok,
                        (unsigned long long)s->counts.failed);
     s->is_complete = complete;
     st = commit(s, err);
-    if (st) return st;
+    if (st || !complete) return st;
     mdb_env_close(s->env);
     s->env = NULL;
-    s->is_finished = true;
-    if (complete) return pn_result_folder_publish(s->folder, err);
-    give_up(s);
-    return PN_OK;
+    s->is_settled = true;
+    return pn_result_folder_publish(s->folder, err);
+}
+
+/* what is not complete is kept, if there is anything in it */
+static void put_away(write_lmdb_state *s)
+{
+    if (s->env) mdb_env_close(s->env);
+    s->env = NULL;
+    if (s->folder && !s->is_settled) {
+        if (s->counts.seen)
+            pn_result_folder_keep(s->folder);
+        else
+            pn_result_folder_discard(s->folder);
+    }
+    s->is_settled = true;
+}
+
+static void write_lmdb_settle(void *state, pn_left *left)
+{
+    write_lmdb_state *s = state;
+    put_away(s);
+    left->counts = s->counts;
+    const char *path = s->folder ? pn_result_folder_path(s->folder) : NULL;
+    left->path = path ? strdup(path) : NULL;
 }
 
 static void write_lmdb_stop(void *state)
 {
     write_lmdb_state *s = state;
-    if (s->env) mdb_env_close(s->env);
-    s->env = NULL;
-    if (s->folder && !s->is_finished) give_up(s);
+    put_away(s);
     pn_result_folder_free(&s->folder);
     free(s->log);
     free(s->items);
@@ -508,4 +519,5 @@ const pn_sink_ops pn_sink_write_lmdb = {
     .push = write_lmdb_push,
     .idle = write_lmdb_idle,
     .finish = write_lmdb_finish,
+    .settle = write_lmdb_settle,
 };

@@ -314,6 +314,7 @@ static void a_run_counts_what_failed(void **state)
     assert_int_equal(s.counts.by_reason[PN_REASON_NOT_IMAGE], 1);
     assert_int_equal(s.counts.by_reason[PN_REASON_EMPTY], 1);
     assert_true(s.complete && s.over_budget);
+    free(s.output);
     pn_run_free(&r);
     pn_config_free(&c);
 }

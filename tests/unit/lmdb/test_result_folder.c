@@ -163,10 +163,22 @@ static void stopped_and_failed_runs_keep_the_old_and_the_partial(void **state)
         pn_test_check_result(path, 10, 4, true);
         pn_test_check_result(partial, 16 + how, 4, false); /* the newest one */
         assert_non_null(strstr(log_lines, partial));
+        assert_non_null(strstr(log_lines, "out is as it was"));
         assert_int_equal(pn_test_count_entries(folder), 2);
     }
     must_make(path, true, 20);
     pn_test_check_result(path, 20, 4, true);
+}
+
+static void what_replaces_nothing_says_nothing_of_an_older_one(void **state)
+{
+    (void)state;
+    const char *path = pn_test_path(folder, "out");
+    log_lines[0] = '\0';
+    make_incomplete(path, 16, FAILED);
+    pn_test_check_result(pn_test_path(folder, "out.partial"), 16, 4, false);
+    assert_non_null(strstr(log_lines, "out.partial"));
+    assert_null(strstr(log_lines, "as it was"));
 }
 
 static void run_that_did_nothing_leaves_nothing(void **state)
@@ -313,6 +325,7 @@ int main(void)
         CASE(overwrite_replaces_a_complete_result),
         CASE(overwrite_follows_a_link_and_keeps_it),
         CASE(stopped_and_failed_runs_keep_the_old_and_the_partial),
+        CASE(what_replaces_nothing_says_nothing_of_an_older_one),
         CASE(run_that_did_nothing_leaves_nothing),
         CASE(foreign_things_are_never_replaced),
         CASE(foreign_thing_that_appears_meanwhile_is_not_replaced),

@@ -338,18 +338,21 @@ static void killed_run_leaves_whole_records(void **state)
 
 /* in a child, as a limit cannot be taken back. @return its exit status: 0 if the write
  * ended with PN_EFULL naming the file */
-static int write_until_full(const char *path, rlim_t file_bytes)
+static int write_until_full(const char *path, rlim_t file_bytes, bool overwrite)
 {
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
-        pn_write_lmdb_opts o = {.path = (char *)(uintptr_t)path, .commit_bytes = 10000};
+        pn_write_lmdb_opts o = {.path = (char *)(uintptr_t)path,
+                                .commit_bytes = 10000,
+                                .on_exists = overwrite ? 2 : 0};
         const struct rlimit limit = {file_bytes, file_bytes};
         signal(SIGXFSZ, SIG_IGN);
         if (file_bytes && setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(1);
         pn_err err = {0};
         pn_status st = pn_test_make_result(&o, 20000, 50, &err);
-        bool good = st == PN_EFULL && strstr(pn_err_text(&err), path);
+        bool good = st == PN_EFULL && strstr(pn_err_text(&err), path) &&
+                    !strstr(pn_err_text(&err), "new-");
         if (!good) fprintf(stderr, "%s\n", pn_err_text(&err));
         pn_err_clear(&err);
         _exit(good ? 0 : 2);
@@ -364,8 +367,11 @@ static void file_size_limit_ends_the_run_and_keeps_what_is_there(void **state)
     (void)state;
     /* not a multiple of a page: the last write is cut short */
     const char *path = pn_test_path(folder, "limited");
-    assert_int_equal(write_until_full(path, 1000000), 0);
+    assert_int_equal(write_until_full(path, 1000000, false), 0);
     assert_true(check_prefix(path) > 1000);
+    path = pn_test_path(folder, "over");
+    assert_int_equal(write_until_full(path, 1000000, true), 0);
+    assert_true(check_prefix(pn_test_path(folder, "over.partial")) > 1000);
 }
 
 static void full_disk_ends_the_run_and_keeps_what_is_there(void **state)
@@ -375,11 +381,34 @@ static void full_disk_ends_the_run_and_keeps_what_is_there(void **state)
     mkdir(disk, 0777);
     if (mount("tmpfs", disk, "tmpfs", 0, "size=1m") != 0) skip();
     const char *path = pn_test_path(disk, "full");
-    int status = write_until_full(path, 0);
+    int status = write_until_full(path, 0, false);
     int n = status ? 0 : check_prefix(path);
     assert_int_equal(umount(disk), 0);
     assert_int_equal(status, 0);
     assert_true(n > 1000);
+}
+
+static void settled_counts_are_those_of_what_is_committed(void **state)
+{
+    (void)state;
+    const char *path = pn_test_path(folder, "out");
+    pn_write_lmdb_opts o = {.path = (char *)(uintptr_t)path};
+    pn_test_sink s = {0};
+    pn_counts counts = {0}, none = {0};
+    pn_left left = {0};
+    pn_batch *b = pn_test_batch(8, 4);
+    assert_int_equal(pn_test_sink_start(&s, &o, NULL), PN_OK);
+    assert_int_equal(pn_test_push(&s, b, 0, 20, &counts, NULL), PN_OK);
+    assert_int_equal(pn_sink_write_lmdb.idle(s.state, NULL), PN_OK);
+    assert_int_equal(pn_test_push(&s, b, 20, 8, &none, NULL), PN_OK);
+    pn_sink_write_lmdb.settle(s.state, &left); /* the 8 were never committed */
+    pn_test_sink_stop(&s);
+    pn_batch_free(&b);
+    counts.by_reason[PN_REASON_NONE] = counts.ok;
+    assert_memory_equal(&left.counts, &counts, sizeof(counts));
+    assert_string_equal(left.path, path);
+    pn_test_check_result(path, 20, 4, false);
+    free(left.path);
 }
 
 int main(void)
@@ -395,6 +424,7 @@ int main(void)
         cmocka_unit_test(long_keys_with_one_beginning_stay_apart),
         cmocka_unit_test(item_without_a_key_is_a_bug_of_the_source),
         cmocka_unit_test(lost_image_is_no_complete_run),
+        cmocka_unit_test(settled_counts_are_those_of_what_is_committed),
         cmocka_unit_test(idle_commits_what_is_pending),
         cmocka_unit_test(resume_is_refused_by_name),
         cmocka_unit_test(killed_run_leaves_whole_records),
