@@ -29,8 +29,8 @@ typedef struct pn_run pn_run;
 /**
  * Check input and output, load and compile the model, decide threads and batch. Writes
  * nothing. The config is borrowed until pn_run_free().
- * @return PN_ENOENT (input, model, the output's parent folder), PN_EEXIST (output), what
- * pn_network_open() returns, PN_ENOMEM
+ * @return PN_ENOENT (input, model), PN_ECONFIG (the output's parent folder is missing),
+ * PN_EEXIST (output), what pn_network_open() returns, PN_ENOMEM
  */
 PN_MUST_CHECK pn_status pn_run_open(pn_run **out, const pn_config *c, pn_err *err);
 void pn_run_get_info(const pn_run *r, pn_run_info *info);

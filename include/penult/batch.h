@@ -37,8 +37,7 @@ typedef enum pn_type {
     X(TRUNCATED, "truncated")                                                            \
     X(DAMAGED, "damaged")                                                                \
     X(RECORD, "bad_record")                                                              \
-    X(NOT_FINITE, "not_finite")                                                          \
-    X(KEY, "bad_key")
+    X(NOT_FINITE, "not_finite")
 /* clang-format on */
 typedef enum pn_reason {
 #define X(id, name) PN_REASON_##id,

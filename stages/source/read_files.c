@@ -28,7 +28,7 @@ static const pn_field files_fields[] = {
      .type = PN_FIELD_STRINGS,
      FIELD(extensions),
      .fallback = "jpg, jpeg, png",
-     .help = "file names to take, any case; all: every file"},
+     .help = "file names to take, any case; all: every file, but hidden ones"},
     {.key = "recursive",
      .type = PN_FIELD_BOOL,
      FIELD(recursive),

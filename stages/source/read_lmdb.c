@@ -46,7 +46,7 @@ typedef struct read_lmdb_shared {
 typedef struct read_lmdb_state {
     const read_lmdb_shared *shared;
     MDB_cursor *cursor;
-    uint64_t seq;
+    uint64_t n_taken;
 } read_lmdb_state;
 
 /* A database of databases has no images of its own: a run over it would be nothing but
@@ -116,7 +116,7 @@ static pn_status read_lmdb_start(void *state, const void *shared, pn_err *err)
 static pn_status take(read_lmdb_state *s, pn_item *it, const MDB_val *key,
                       const MDB_val *value)
 {
-    it->seq = s->seq++;
+    s->n_taken++;
     pn_status st = pn_item_set_key(it, key->mv_data, key->mv_size);
     if (st) return st;
     if (value->mv_size > MAX_VALUE_BYTES) {
@@ -136,7 +136,8 @@ static pn_status read_lmdb_pull(void *state, pn_batch *out, pn_err *err)
         int rc = mdb_cursor_get(s->cursor, &key, &value, MDB_NEXT);
         if (rc == MDB_NOTFOUND) break;
         if (rc) return pn_lmdb_fail(err, rc, "read", path);
-        if (s->seq >= s->shared->n_entries) /* or damaged links could go on for ever */
+        if (s->n_taken >=
+            s->shared->n_entries) /* or damaged links could go on for ever */
             return pn_fail(err, PN_EFORMAT,
                            "%s: damaged LMDB: more records than the %llu it counts", path,
                            (unsigned long long)s->shared->n_entries);
@@ -145,12 +146,12 @@ static pn_status read_lmdb_pull(void *state, pn_batch *out, pn_err *err)
         out->n++;
     }
     if (out->n) return PN_OK;
-    if (s->seq == 0)
+    if (s->n_taken == 0)
         return pn_fail(err, PN_EFORMAT, "%s: the database holds no records", path);
-    if (s->seq != s->shared->n_entries)
+    if (s->n_taken != s->shared->n_entries)
         return pn_fail(
             err, PN_EFORMAT, "%s: damaged LMDB: %llu records, but it counts %llu", path,
-            (unsigned long long)s->seq, (unsigned long long)s->shared->n_entries);
+            (unsigned long long)s->n_taken, (unsigned long long)s->shared->n_entries);
     return PN_END;
 }
 

@@ -148,7 +148,7 @@ static void reasons_have_the_names_of_the_result(void **state)
     (void)state;
     assert_string_equal(pn_reason_name(PN_REASON_NONE), "none");
     assert_string_equal(pn_reason_name(PN_REASON_READ), "read_failed");
-    assert_string_equal(pn_reason_name(PN_REASON_KEY), "bad_key");
+    assert_string_equal(pn_reason_name(PN_REASON_RECORD), "bad_record");
     assert_string_equal(pn_reason_name((pn_reason)99), "unknown");
 }
 

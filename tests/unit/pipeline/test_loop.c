@@ -278,8 +278,8 @@ static void item_that_failed_before_is_left_alone(void **state)
     reader_init(&r, 2);
     pn_batch *only_bad = add_batch(&r, 2), *mixed = add_batch(&r, 2);
     add_batch(&r, 2); /* an empty one comes back too */
-    pn_item_fail(add_path(only_bad, "x"), PN_REASON_KEY, "mine");
-    pn_item_fail(add_path(mixed, "x"), PN_REASON_KEY, "mine");
+    pn_item_fail(add_path(only_bad, "x"), PN_REASON_RECORD, "mine");
+    pn_item_fail(add_path(mixed, "x"), PN_REASON_RECORD, "mine");
     add_path(mixed, test_tree_path(t, "good.jpg"));
     read_all(&r);
     assert_string_equal(only_bad->items[0].text, "mine");

@@ -30,7 +30,7 @@ static void counts_follow_the_reasons(void **state)
     pn_item items[4] = {{.reason = PN_REASON_NONE},
                         {.reason = PN_REASON_EMPTY},
                         {.reason = PN_REASON_EMPTY},
-                        {.reason = PN_REASON_KEY}};
+                        {.reason = PN_REASON_RECORD}};
     pn_batch b = {.items = items, .n = 4};
     pn_stats_count(&s, &b);
     pn_stats_count(&s, &b);
@@ -41,7 +41,7 @@ static void counts_follow_the_reasons(void **state)
     assert_int_equal(c.failed, 6);
     assert_int_equal(c.by_reason[PN_REASON_NONE], 2);
     assert_int_equal(c.by_reason[PN_REASON_EMPTY], 4);
-    assert_int_equal(c.by_reason[PN_REASON_KEY], 2);
+    assert_int_equal(c.by_reason[PN_REASON_RECORD], 2);
 }
 
 static void bottleneck_is_the_busiest_group_of_threads(void **state)
