@@ -19,14 +19,15 @@
 static net make_net(void)
 {
     net n = net_new(3, SIDE, SIDE);
-    int x = net_conv(&n, NULL, pn_graph_find(n.g, "x"), 3, 24, 7, 1, 1);
-    x = net_unary(&n, PN_OP_RELU, NULL, net_norm(&n, NULL, x, 24));
-    int y = net_conv(&n, NULL, x, 24, 24, 3, 1, 1);
+    int x = net_conv(&n, NULL, pn_graph_find(n.g, "x"), 3, 32, 7, 1, 1);
+    x = net_unary(&n, PN_OP_RELU, NULL, net_norm(&n, NULL, x, 32));
+    int y = net_conv(&n, NULL, x, 32, 32, 3, 1, 1); /* Winograd, with a residual */
+    y = net_norm(&n, NULL, y, 32);
     x = net_unary(&n, PN_OP_RELU, NULL, net_binary(&n, PN_OP_ADD, NULL, x, y));
     x = net_pool(&n, PN_OP_MAX_POOL, NULL, x, 3, 2);
-    y = net_conv(&n, NULL, x, 24, 24, 3, 1, 24);
+    y = net_conv(&n, NULL, x, 32, 32, 3, 1, 32);
     x = net_concat(&n, NULL, x, net_unary(&n, PN_OP_SIGMOID, NULL, y));
-    x = net_conv(&n, NULL, x, 48, 48, 3, 1, 1); /* of the shape that Winograd suits */
+    x = net_conv(&n, NULL, x, 64, 48, 3, 1, 1); /* and without */
     x = net_conv(&n, NULL, x, 48, 288, 1, 1, 1);
     y = net_conv(&n, NULL, x, 288, 64, 3, 2, 4);
     y = net_pool(&n, PN_OP_AVERAGE_POOL, "pool", y, 2, 2);
