@@ -1,6 +1,6 @@
 """Runs penult as its users do: convert, run every bundled config, read the result as the README says.
 
-PENULT_BIN names the program. The hundred photos of ../shared/data are used where they are.
+PENULT_BIN names the program. PENULT_TEST_DATA is a folder with the hundred photos in images/, or not set.
 """
 import glob
 import json
@@ -24,7 +24,7 @@ PENULT = os.environ["PENULT_BIN"]
 LITE0 = f"{ROOT}/examples/efficientnet-lite0"
 SMALL = f"{ROOT}/tests/golden/resnet152-11k-small"
 PHOTOS = f"{ROOT}/examples/photos"
-HUNDRED = f"{ROOT}/../shared/data/images"
+HUNDRED = os.environ.get("PENULT_TEST_DATA", "") + "/images"
 
 
 def call(*args, expect=0, cwd=ROOT):
@@ -190,7 +190,7 @@ class Whole(unittest.TestCase):
         done = call(PENULT, "classify", self.lite0, f"{PHOTOS}/coffee.png")
         self.assertRegex(done.stdout.splitlines()[0], r"^ *\d+\.\d\d% -> n07920052 espresso$")
 
-    @unittest.skipUnless(os.path.isdir(HUNDRED), "the hundred photos are not on this machine")
+    @unittest.skipUnless(os.path.isdir(HUNDRED), "the hundred photos are not here")
     def test_hundred_photos_as_mxnet_labels_them(self):
         r = self.label_folder("hundred.lmdb", HUNDRED)
         self.assertEqual(100, len(r["predictions"]))

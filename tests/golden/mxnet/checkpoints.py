@@ -14,7 +14,7 @@ def goldens():
         folder = os.path.dirname(path)
         with open(path, encoding="utf-8") as f:
             about = json.load(f)
-        found = [next((p for root in (folder, f"{ROOT}/examples", f"{ROOT}/../shared/data")
+        found = [next((p for root in (folder, f"{ROOT}/examples", os.environ.get("PENULT_TEST_DATA", ""))
                        if os.path.exists(p := os.path.join(root, name))), None) for name in about["checkpoint"]]
         if all(found):
             yield folder, about, found

@@ -38,12 +38,11 @@ typedef struct golden {
     const char *names[MAX_TENSORS];
 } golden;
 
-/* The checkpoint lies beside its golden, among the examples, or in a folder of real
- * models next to the checkout. */
+/* The checkpoint lies beside its golden, among the examples, or in a folder of further
+ * checkpoints. */
 static bool find_file(const golden *g, const char *name, char *path, size_t size)
 {
-    const char *roots[] = {g->folder, PN_SOURCE_DIR "/examples",
-                           PN_SOURCE_DIR "/../shared/data"};
+    const char *roots[] = {g->folder, PN_SOURCE_DIR "/examples", PN_TEST_DATA};
     for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
         snprintf(path, size, "%s%s%s", *name == '/' ? "" : roots[i], "/", name);
         if (access(path, R_OK) == 0) return true;

@@ -118,7 +118,7 @@ char *write_temp(const void *data, size_t size)
 char *shared_file(const char *name)
 {
     char *path;
-    if (asprintf(&path, "%s/../shared/data/%s", PN_SOURCE_DIR, name) < 0) abort();
+    if (asprintf(&path, "%s/%s", PN_TEST_DATA, name) < 0) abort();
     if (access(path, R_OK) == 0) return path;
     free(path);
     return NULL;

@@ -44,7 +44,7 @@ void put_weights(bytes *b, const weight *w);
 /** Write to a new file under the temporary folder; the caller frees and removes it. */
 char *write_temp(const void *data, size_t size);
 
-/** The i-th (from 0) file in PN_SOURCE_DIR/../shared/data, NULL where that is not there.
+/** A file among the further checkpoints, NULL where it is not there; the caller frees it.
  */
 char *shared_file(const char *name);
 
