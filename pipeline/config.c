@@ -64,10 +64,10 @@ static const pn_field input_fields[] = {
     {.key = "max_file_bytes",
      .type = PN_FIELD_INT,
      .offset = offsetof(pn_config, input.max_file_bytes),
-     .fallback = "268435456",
+     .fallback = "67108864",
      .min = 1,
      .max = 2147483647,
-     .help = "a larger file is a failed image"},
+     .help = "bytes of a file or record; a larger one is a failed image"},
     {.key = NULL},
 };
 

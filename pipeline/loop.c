@@ -43,7 +43,7 @@ struct pn_loop {
     pn_loop_opts opts; /* fixed after new */
     uv_loop_t uv;      /* the loop's thread only, from here on */
     uv_async_t wake;
-    uv_signal_t signals[2];
+    uv_signal_t signals[3];
     bool has_uv, has_wake;
     int n_signals;
     slot *slots;
@@ -328,7 +328,7 @@ static void on_signal(uv_signal_t *handle, int signum)
 
 static pn_status open_handles(pn_loop *l)
 {
-    static const int signums[] = {SIGINT, SIGTERM};
+    static const int signums[] = {SIGINT, SIGTERM, SIGHUP};
     int error = uv_loop_init(&l->uv);
     if (error) goto fail;
     l->has_uv = true;
@@ -336,8 +336,11 @@ static pn_status open_handles(pn_loop *l)
     if (error) goto fail;
     l->has_wake = true;
     l->wake.data = l;
-    for (int i = 0; l->opts.handle_signals && i < 2; i++) {
-        uv_signal_t *h = &l->signals[i];
+    for (int i = 0; l->opts.handle_signals && i < 3; i++) {
+        struct sigaction before; /* nohup means what it says */
+        if (!sigaction(signums[i], NULL, &before) && before.sa_handler == SIG_IGN)
+            continue;
+        uv_signal_t *h = &l->signals[l->n_signals];
         error = uv_signal_init(&l->uv, h);
         if (error) goto fail;
         l->n_signals++;

@@ -22,7 +22,7 @@ typedef struct pn_loop_opts {
     int in_flight;          /**< files open at once, at least 1 */
     int64_t max_file_bytes; /**< a larger file is a failed item, and is not read */
     int max_batches;        /**< that may be handed over before they are given back */
-    bool handle_signals;    /**< SIGINT and SIGTERM go to on_signal */
+    bool handle_signals;    /**< SIGINT, SIGTERM and SIGHUP go to on_signal */
     void *cookie;
     /** The batch is PN_TYPE_BYTES and the callee's. */
     void (*on_read)(void *cookie, pn_batch *batch);

@@ -14,7 +14,7 @@ typedef struct counting {
     const void *shared;
     uint64_t n;
     pn_status status;
-    volatile bool stop;
+    atomic_bool stop;
 } counting;
 
 static void *count_thread(void *arg)
@@ -33,11 +33,11 @@ static void count_items(const pn_source_ops *source, const void *shared,
     pthread_t thread;
     struct timespec until;
     if (!source->count || pthread_create(&thread, NULL, count_thread, &c) != 0) return;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += COUNT_MS * 1000000L;
     if (until.tv_nsec >= 1000000000L) until.tv_nsec -= 1000000000L, until.tv_sec++;
-    if (pthread_timedjoin_np(thread, NULL, &until) != 0) {
-        c.stop = true;
+    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+        atomic_store(&c.stop, true);
         pthread_join(thread, NULL);
     }
     if (c.status) return; /* stopped, or a failure that the run itself will report */

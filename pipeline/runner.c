@@ -274,7 +274,7 @@ static void spawn_all(pn_runner *r, crew *c)
 
 static void join_all(pn_runner *r, crew *c)
 {
-    __atomic_store_n(&r->stop_count, true, __ATOMIC_RELAXED);
+    atomic_store(&r->stop_count, true);
     if (c->has_count) pthread_join(c->count, NULL);
     if (c->has_source) pthread_join(c->source, NULL);
     for (int i = 0; i < c->n_workers; i++)
@@ -301,6 +301,7 @@ static pn_status run_threads(pn_runner *r, pn_err *err)
     sigemptyset(&ours);
     sigaddset(&ours, SIGINT);
     sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &ours, &before);
     spawn_all(r, &c);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -31,7 +31,7 @@ typedef struct pn_run_plan {
     int64_t max_file_bytes; /**< a larger file is a failed item */
     pn_limit
         max_failures;    /**< passed: status of the summary, the run goes on to its end */
-    bool handle_signals; /**< SIGINT, SIGTERM: first drains, second exits at once with 128
+    bool handle_signals; /**< SIGINT, SIGTERM, SIGHUP: first drains, second exits with 128
                             + signal */
     int progress;        /**< 0 none, 1 a live line on stderr, 2 a log line every 30 s */
 } pn_run_plan;

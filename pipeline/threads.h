@@ -41,8 +41,8 @@ typedef struct pn_runner {
     atomic_bool stop_asked;  /* by a signal: no batch is begun any more */
     atomic_bool has_dropped; /* a batch was put back undone */
     atomic_bool source_done; /* it came to its end by itself */
-    char *output;    /* where the sink's work lies; the sink thread's until joined */
-    bool stop_count; /* by __atomic: the stage contract says volatile bool */
+    char *output; /* where the sink's work lies; the sink thread's until joined */
+    atomic_bool stop_count;
 
     pthread_mutex_t lock;
     pthread_cond_t all_ready;

@@ -156,6 +156,7 @@ static pn_status check_leaf_node(walk *w, uint64_t page, const uint8_t *node,
      * would follow such a mark into a cursor that it has not made */
     if (flags & ~(uint32_t)(NODE_BIG | NODE_SUB_DB))
         return bad(w->err, w->path, page, "a record of an unknown kind");
+    if (!key_size) return bad(w->err, w->path, page, "a record without a key");
     if (used > room || stored > room - used)
         return bad(w->err, w->path, page, "a record reaches past the page");
     const uint8_t *data = node + used;

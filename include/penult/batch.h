@@ -74,6 +74,8 @@ typedef struct pn_batch_shape {
     int height, width; /**< pixels the network takes */
     int top_k;
     size_t n_features; /**< 0: none */
+    int64_t
+        max_item_bytes; /**< encoded; a larger item fails; 0: the source's own limit */
 } pn_batch_shape;
 
 typedef struct pn_batch {

@@ -9,6 +9,8 @@
 #ifndef PENULT_STAGE_H
 #define PENULT_STAGE_H
 
+#include <stdatomic.h>
+
 #include "penult/batch.h"
 #include "penult/status.h"
 
@@ -37,7 +39,7 @@ typedef struct pn_source_ops {
     pn_status (*pull)(void *state, pn_batch *out, pn_err *err);
     /** How many items there will be, for progress only; runs beside pull on a thread of
      * its own, looks at *stop now and then and returns PN_ESTOPPED. NULL: unknown. */
-    pn_status (*count)(const void *shared, uint64_t *n, const volatile bool *stop);
+    pn_status (*count)(const void *shared, uint64_t *n, const atomic_bool *stop);
 } pn_source_ops;
 
 typedef struct pn_transform_ops {

@@ -73,7 +73,7 @@ static pn_status add_entry(pn_folder *f, int dir_fd, const struct dirent *e,
 
 static bool asked_to_stop(const pn_folder_filter *filter)
 {
-    return filter->stop && __atomic_load_n(filter->stop, __ATOMIC_RELAXED);
+    return filter->stop && atomic_load_explicit(filter->stop, memory_order_relaxed);
 }
 
 pn_status pn_folder_read(pn_folder *f, const char *path, const pn_folder_filter *filter,

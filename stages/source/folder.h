@@ -2,6 +2,7 @@
 #ifndef PN_STAGES_FOLDER_H
 #define PN_STAGES_FOLDER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,7 +25,7 @@ typedef struct pn_folder_filter {
     const char *const *extensions; /**< without dot, any case; NULL: every file */
     bool wants_folders;
     uint64_t *n_files; /**< not NULL: count the files there instead of keeping them */
-    const volatile bool *stop; /**< may be NULL; true: give up, PN_ESTOPPED */
+    const atomic_bool *stop; /**< may be NULL; true: give up, PN_ESTOPPED */
 } pn_folder_filter;
 
 /**

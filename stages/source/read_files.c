@@ -58,9 +58,9 @@ typedef struct level {
 
 typedef struct walk {
     const files_shared *shared;
-    uint64_t *n_files;         /* not NULL: only count */
-    const volatile bool *stop; /* may be NULL */
-    char *path;                /* of the entry at hand */
+    uint64_t *n_files;       /* not NULL: only count */
+    const atomic_bool *stop; /* may be NULL */
+    char *path;              /* of the entry at hand */
     size_t path_capacity, root_size;
     level *levels;
     size_t n_levels, levels_capacity;
@@ -141,7 +141,7 @@ static pn_status enter(walk *w, int *error)
 }
 
 static pn_status begin_walk(walk *w, const files_shared *sh, uint64_t *n_files,
-                            const volatile bool *stop)
+                            const atomic_bool *stop)
 {
     *w = (walk){.shared = sh, .n_files = n_files, .stop = stop};
     const char *root = sh->opts->path;
@@ -301,7 +301,7 @@ static pn_status files_pull(void *state, pn_batch *out, pn_err *err)
     return st;
 }
 
-static pn_status files_count(const void *shared, uint64_t *n, const volatile bool *stop)
+static pn_status files_count(const void *shared, uint64_t *n, const atomic_bool *stop)
 {
     const files_shared *sh = shared;
     uint64_t n_files = 0, n_unreadable = 0;

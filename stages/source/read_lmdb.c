@@ -47,6 +47,8 @@ typedef struct read_lmdb_state {
     const read_lmdb_shared *shared;
     MDB_cursor *cursor;
     uint64_t n_taken;
+    pn_status end; /* not PN_OK: nothing more will come */
+    pn_err why;
 } read_lmdb_state;
 
 /* A database of databases has no images of its own: a run over it would be nothing but
@@ -114,49 +116,63 @@ static pn_status read_lmdb_start(void *state, const void *shared, pn_err *err)
 }
 
 static pn_status take(read_lmdb_state *s, pn_item *it, const MDB_val *key,
-                      const MDB_val *value)
+                      const MDB_val *value, int64_t max_bytes)
 {
+    const size_t most = max_bytes > 0 ? (size_t)max_bytes : MAX_VALUE_BYTES;
     s->n_taken++;
     pn_status st = pn_item_set_key(it, key->mv_data, key->mv_size);
     if (st) return st;
-    if (value->mv_size > MAX_VALUE_BYTES) {
+    if (value->mv_size > most) {
         pn_item_fail(it, PN_REASON_TOO_LARGE, "the value has %zu bytes: at most %zu",
-                     value->mv_size, MAX_VALUE_BYTES);
+                     value->mv_size, most);
         return PN_OK;
     }
     return pn_item_from_value(it, s->shared->format, value->mv_data, value->mv_size);
 }
 
+/* The next record; PN_END behind the last. The page check may have passed over parts of a
+ * huge file, so its rules are held here again. */
+static pn_status next_record(read_lmdb_state *s, MDB_val *key, MDB_val *value,
+                             pn_err *err)
+{
+    const char *path = s->shared->db.path;
+    const unsigned long long n = s->n_taken, counted = s->shared->n_entries;
+    int rc = mdb_cursor_get(s->cursor, key, value, MDB_NEXT);
+    if (rc == MDB_NOTFOUND && !n)
+        return pn_fail(err, PN_EFORMAT, "%s: the database holds no records", path);
+    if (rc == MDB_NOTFOUND && n != counted)
+        return pn_fail(err, PN_EFORMAT,
+                       "%s: damaged LMDB: %llu records, but it counts %llu", path, n,
+                       counted);
+    if (rc == MDB_NOTFOUND) return PN_END;
+    if (rc) return pn_lmdb_fail(err, rc, "read", path);
+    if (n >= counted) /* or damaged links could go on for ever */
+        return pn_fail(err, PN_EFORMAT,
+                       "%s: damaged LMDB: more records than the %llu it counts", path,
+                       counted);
+    if (!key->mv_size)
+        return pn_fail(err, PN_EFORMAT, "%s: damaged LMDB: record %llu has no key", path,
+                       n);
+    return PN_OK;
+}
+
 static pn_status read_lmdb_pull(void *state, pn_batch *out, pn_err *err)
 {
     read_lmdb_state *s = state;
-    const char *path = s->shared->db.path;
-    while (out->n < out->shape.capacity) {
+    while (!s->end && out->n < out->shape.capacity) {
         MDB_val key, value;
-        int rc = mdb_cursor_get(s->cursor, &key, &value, MDB_NEXT);
-        if (rc == MDB_NOTFOUND) break;
-        if (rc) return pn_lmdb_fail(err, rc, "read", path);
-        if (s->n_taken >=
-            s->shared->n_entries) /* or damaged links could go on for ever */
-            return pn_fail(err, PN_EFORMAT,
-                           "%s: damaged LMDB: more records than the %llu it counts", path,
-                           (unsigned long long)s->shared->n_entries);
-        pn_status st = take(s, &out->items[out->n], &key, &value);
-        if (st) return pn_fail(err, st, "read %s: out of memory", path);
+        s->end = next_record(s, &key, &value, &s->why);
+        if (s->end) break;
+        pn_status st =
+            take(s, &out->items[out->n], &key, &value, out->shape.max_item_bytes);
+        if (st) return pn_fail(err, st, "read %s: out of memory", s->shared->db.path);
         out->n++;
     }
-    if (out->n) return PN_OK;
-    if (s->n_taken == 0)
-        return pn_fail(err, PN_EFORMAT, "%s: the database holds no records", path);
-    if (s->n_taken != s->shared->n_entries)
-        return pn_fail(
-            err, PN_EFORMAT, "%s: damaged LMDB: %llu records, but it counts %llu", path,
-            (unsigned long long)s->n_taken, (unsigned long long)s->shared->n_entries);
-    return PN_END;
+    if (out->n) return PN_OK; /* what came before a failure is good: that comes next */
+    return s->end == PN_END ? PN_END : pn_fail(err, s->end, "%s", pn_err_text(&s->why));
 }
 
-static pn_status read_lmdb_count(const void *shared, uint64_t *n,
-                                 const volatile bool *stop)
+static pn_status read_lmdb_count(const void *shared, uint64_t *n, const atomic_bool *stop)
 {
     const read_lmdb_shared *s = shared;
     (void)stop; /* known since open() */
@@ -169,6 +185,7 @@ static void read_lmdb_stop(void *state)
     read_lmdb_state *s = state;
     if (s->cursor) mdb_cursor_close(s->cursor);
     s->cursor = NULL;
+    pn_err_clear(&s->why);
 }
 
 static void read_lmdb_close(void *shared)

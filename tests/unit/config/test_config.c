@@ -231,7 +231,7 @@ static void json_holds_every_section_once(void **state)
         "{\"model\": {\"path\": \"/none/job/m.onnx\", \"features\": \"\", \"top_k\": 5, "
         "\"scores\": \"model\"}, "
         "\"input\": {\"kind\": \"files\", \"in_flight\": 32, \"max_file_bytes\": "
-        "268435456, "
+        "67108864, "
         "\"path\": \"/none/job/photos\", \"extensions\": [\"jpg\", \"jpeg\", \"png\"], "
         "\"recursive\": true, \"on_duplicate\": \"error\"}, "
         "\"output\": {\"kind\": \"lmdb\", \"path\": \"/none/out.lmdb\", \"on_exists\": "

@@ -218,6 +218,72 @@ static void map_size_that_lies_does_no_harm(void **state)
     }
 }
 
+/* what came before the place of a damage is handed on before the damage is told */
+static void records_before_a_lying_count_are_kept(void **state)
+{
+    (void)state;
+    enum { ENTRIES_AT = 120 }; /* of the main tree, in a meta page */
+    const char *path = pn_test_path(folder, "count.mdb");
+    make_lmdb(path, MDB_NOSUBDIR, NULL, 0, 13);
+    const uint64_t counted = 10;
+    int fd = open(path, O_RDWR), n;
+    for (int page = 0; page < 2; page++)
+        assert_int_equal(pwrite(fd, &counted, 8, page * 4096 + ENTRIES_AT), 8);
+    close(fd);
+    pn_err err = {0};
+    assert_int_equal(pull_all(writable(path), NULL, false, &n, &err), PN_EFORMAT);
+    assert_non_null(strstr(pn_err_text(&err), "more records than the 10"));
+    assert_int_equal(n, 10);
+    pn_err_clear(&err);
+}
+
+static void record_without_a_key_is_damage(void **state)
+{
+    (void)state;
+    enum { FLAGS_AT = 10, LEAF = 2, FIRST_NODE_AT = 16, KEY_SIZE_AT = 6 };
+    const char *path = pn_test_path(folder, "nokey.mdb");
+    make_lmdb(path, MDB_NOSUBDIR, NULL, 0, 4);
+    struct stat sb;
+    assert_int_equal(stat(path, &sb), 0);
+    int fd = open(path, O_RDWR), done = 0;
+    for (off_t page = 2 * 4096; page < sb.st_size && !done; page += 4096) {
+        uint16_t flags, node;
+        const uint16_t none = 0;
+        assert_int_equal(pread(fd, &flags, 2, page + FLAGS_AT), 2);
+        assert_int_equal(pread(fd, &node, 2, page + FIRST_NODE_AT), 2);
+        if (flags != LEAF || node < 18 || node > 4088) continue;
+        assert_int_equal(pwrite(fd, &none, 2, page + node + KEY_SIZE_AT), 2);
+        done = 1;
+    }
+    close(fd);
+    assert_true(done);
+    expect_failure(path, NULL, PN_EFORMAT, "a record without a key");
+}
+
+static void record_over_the_limit_is_an_item_that_failed(void **state)
+{
+    (void)state;
+    const char *path = pn_test_path(folder, "large.mdb");
+    make_lmdb(path, MDB_NOSUBDIR, NULL, 0, 3); /* of 20, 120 and 220 bytes */
+    const pn_source_ops *ops = &pn_source_read_lmdb;
+    const pn_read_lmdb_opts opts = {.path = writable(path)};
+    void *shared = calloc(1, ops->info.shared_size);
+    void *reader = calloc(1, ops->info.state_size);
+    pn_batch *b = pn_test_batch(7, 0);
+    b->shape.max_item_bytes = 120;
+    assert_int_equal(ops->info.open(shared, &opts, NULL), PN_OK);
+    assert_int_equal(ops->info.start(reader, shared, NULL), PN_OK);
+    assert_int_equal(ops->pull(reader, b, NULL), PN_OK);
+    assert_int_equal(b->n, 3);
+    assert_int_equal(b->items[1].reason, PN_REASON_NONE);
+    assert_int_equal(b->items[2].reason, PN_REASON_TOO_LARGE);
+    ops->info.stop(reader);
+    ops->info.close(shared);
+    pn_batch_free(&b);
+    free(reader);
+    free(shared);
+}
+
 /* Every byte of the first 64 of every page, and the node headers at its end: whatever it
  * becomes, reading ends, inside the file. */
 static void damaged_pages_do_not_crash_the_reader(void **state)
@@ -286,6 +352,9 @@ int main(void)
         cmocka_unit_test(missing_foreign_and_empty_are_told_apart),
         cmocka_unit_test(file_cut_short_is_refused_at_every_length),
         cmocka_unit_test(map_size_that_lies_does_no_harm),
+        cmocka_unit_test(records_before_a_lying_count_are_kept),
+        cmocka_unit_test(record_without_a_key_is_damage),
+        cmocka_unit_test(record_over_the_limit_is_an_item_that_failed),
         cmocka_unit_test(damaged_pages_do_not_crash_the_reader),
         cmocka_unit_test(read_only_folder_of_somebody_else_is_read),
     };

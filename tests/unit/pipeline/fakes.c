@@ -106,7 +106,7 @@ static pn_status source_pull(void *state, pn_batch *out, pn_err *err)
     return PN_OK;
 }
 
-static pn_status source_count(const void *shared, uint64_t *n, const volatile bool *stop)
+static pn_status source_count(const void *shared, uint64_t *n, const atomic_bool *stop)
 {
     (void)stop;
     *n = (uint64_t)((const fake_shared *)shared)->f->n_items;

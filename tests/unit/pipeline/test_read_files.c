@@ -55,7 +55,7 @@ static pn_status walk(found *f, const pn_read_files_opts *opts, int capacity)
     memset(f, 0, sizeof(*f));
     void *shared = calloc(1, ops->info.shared_size);
     void *own = calloc(1, ops->info.state_size);
-    bool stop = false;
+    atomic_bool stop = false;
     pn_status st = ops->info.open(shared, opts, &f->err);
     if (!st) {
         st = ops->info.start(own, shared, &f->err);
@@ -295,7 +295,7 @@ static void counting_stops_when_asked(void **state)
     void *shared = calloc(1, ops->info.shared_size);
     assert_int_equal(ops->info.open(shared, &o, NULL), PN_OK);
     uint64_t n = 7;
-    bool stop = true;
+    atomic_bool stop = true;
     assert_int_equal(ops->count(shared, &n, &stop), PN_ESTOPPED);
     assert_int_equal(n, 7);
     ops->info.close(shared);

@@ -207,9 +207,9 @@ static void ask_to_stop_at_fifth(fake_run *f, pn_batch *b)
 static void signal_ends_the_run_with_what_was_begun(void **state)
 {
     (void)state;
-    int signums[] = {SIGINT, SIGTERM};
+    int signums[] = {SIGINT, SIGTERM, SIGHUP};
     static fake_run f;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         fake_run_init(&f, FAKE_MAX_ITEMS);
         f.cookie = &signums[i];
         f.on_apply = ask_to_stop_at_fifth;
