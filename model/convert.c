@@ -8,9 +8,9 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
+#include "base/utf8.h"
 #include "model/convert_choose.h"
 #include "model/import_mxnet.h"
-#include "base/utf8.h"
 #include "penult/log.h"
 
 enum { MAX_DIM = 1 << 20, IMAGE_CHANNELS = 3 };
