@@ -15,7 +15,8 @@ static struct {
     pn_log_level level;
     pn_log_fn *fn;
     void *cookie;
-} sink = {PTHREAD_MUTEX_INITIALIZER, PN_LOG_INFO, NULL, NULL};
+    bool over_line;
+} sink = {PTHREAD_MUTEX_INITIALIZER, PN_LOG_INFO, NULL, NULL, false};
 
 void pn_log_setup(pn_log_level level, pn_log_fn *fn, void *cookie)
 {
@@ -23,6 +24,13 @@ void pn_log_setup(pn_log_level level, pn_log_fn *fn, void *cookie)
     sink.level = level;
     sink.fn = fn;
     sink.cookie = cookie;
+    pthread_mutex_unlock(&sink.lock);
+}
+
+void pn_log_over_line(bool on)
+{
+    pthread_mutex_lock(&sink.lock);
+    sink.over_line = on;
     pthread_mutex_unlock(&sink.lock);
 }
 
@@ -37,6 +45,7 @@ void pn_log(pn_log_level level, const char *fmt, ...)
     va_end(ap);
     if (n < 0) return;
     pthread_mutex_lock(&sink.lock);
+    if (!sink.fn && sink.over_line) fputs("\r\x1b[K", stderr);
     if (sink.fn)
         sink.fn(sink.cookie, level, line);
     else if (level == PN_LOG_INFO)

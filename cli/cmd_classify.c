@@ -12,7 +12,7 @@
 #include "stages/transform/infer.h"
 
 enum { MAX_BATCH = 8 };
-enum { MAX_FILE_BYTES = 256 << 20 }; /* what input.max_file_bytes is by default */
+enum { MAX_FILE_BYTES = 64 << 20 }; /* what input.max_file_bytes is by default */
 
 static const char help[] =
     "Usage: penult classify MODEL.onnx IMAGE... [OPTION]...\n"

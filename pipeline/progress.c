@@ -93,12 +93,8 @@ pn_status pn_progress_start(pn_progress *p, uv_loop_t *loop, pn_progress_mode mo
     uint64_t every_ms = mode == PN_PROGRESS_LINE ? LINE_MS : LOG_MS;
     if (uv_timer_init(loop, &p->timer)) return PN_EIO;
     p->mode = mode;
+    pn_log_over_line(mode == PN_PROGRESS_LINE);
     return uv_timer_start(&p->timer, on_timer, every_ms, every_ms) ? PN_EIO : PN_OK;
-}
-
-void pn_progress_wipe(pn_progress *p)
-{
-    if (p->has_line) fputs("\r\x1b[K", stderr);
 }
 
 void pn_progress_stop(pn_progress *p)
@@ -108,6 +104,7 @@ void pn_progress_stop(pn_progress *p)
         on_timer(&p->timer); /* the last state stays to be read */
         fputc('\n', stderr);
     }
+    pn_log_over_line(false);
     uv_close((uv_handle_t *)&p->timer, NULL);
     p->mode = PN_PROGRESS_NONE;
 }

@@ -28,8 +28,6 @@ typedef struct pn_progress {
 /** `stats` is borrowed until pn_progress_stop(). @return PN_EIO */
 PN_MUST_CHECK pn_status pn_progress_start(pn_progress *p, uv_loop_t *loop,
                                           pn_progress_mode mode, pn_stats *stats);
-/** Wipe the live line, if there is one, so that a message can stand in its place. */
-void pn_progress_wipe(pn_progress *p);
 /** Ends the live line and closes the timer; the loop must still be run for that. Nothing
  * if it was not started. */
 void pn_progress_stop(pn_progress *p);

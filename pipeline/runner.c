@@ -103,7 +103,6 @@ static void on_signal(void *cookie, int signum)
 {
     pn_runner *r = cookie;
     if (atomic_exchange(&r->stop_asked, true)) _exit(128 + signum);
-    pn_progress_wipe(&r->progress);
     pn_log(PN_LOG_WARN, "%s: finishing what was begun; once more to quit at once",
            signum == SIGINT ? "interrupted" : "asked to stop");
     pn_loop_skip(r->loop);

@@ -2,6 +2,8 @@
 #ifndef PENULT_LOG_H
 #define PENULT_LOG_H
 
+#include <stdbool.h>
+
 #include "penult/status.h"
 
 typedef enum pn_log_level {
@@ -16,6 +18,9 @@ typedef void pn_log_fn(void *cookie, pn_log_level level, const char *line);
 
 /** Set before threads start: messages above `level` are dropped; fn NULL means stderr. */
 void pn_log_setup(pn_log_level level, pn_log_fn *fn, void *cookie);
+
+/** While a line that is rewritten stands on the terminal: messages wipe it first. */
+void pn_log_over_line(bool on);
 
 void pn_log(pn_log_level level, const char *fmt, ...) PN_PRINTF(2, 3);
 
