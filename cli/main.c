@@ -1,6 +1,7 @@
 /* The command's name, and how the process ends. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,6 +89,13 @@ static void hold_standard_files(void)
             return;
 }
 
+/* `| head` has what it wants: nobody needs to be told */
+static bool reader_has_left(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
 /* results that did not arrive are a failure, however well the rest went */
 static int finish_stdout(int code)
 {
@@ -95,7 +103,7 @@ static int finish_stdout(int code)
     errno = 0;
     if (fflush(stdout) != 0) failed = true;
     if (!failed) return code;
-    if (errno != EPIPE) /* `| head` has what it wants: nobody needs to be told */
+    if (errno != EPIPE && !reader_has_left())
         fprintf(stderr, "penult: write to stdout: %s\n",
                 errno ? strerror(errno) : "failed");
     return code ? code : PN_EXIT_IO;
