@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "stages/sniff.h"
+
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
 typedef struct wire {
@@ -120,19 +122,10 @@ const char *pn_datum_parse(pn_datum *out, const void *bytes, size_t size)
     return NULL;
 }
 
-bool pn_is_image_magic(const void *bytes, size_t size)
+/* an image file of any kind: whether it can be read, the decoder says */
+static bool is_image_file(const void *bytes, size_t size)
 {
-    const uint8_t *p = bytes;
-    static const struct {
-        const char *text;
-        size_t size;
-    } magics[] = {{"\xff\xd8\xff", 3}, {"\x89PNG", 4},     {"GIF8", 4},
-                  {"BM", 2},           {"II*\0", 4},       {"MM\0*", 4},
-                  {"\0\0\0\x0cjP", 6}, {"\xff\x4f\xff", 3}};
-    for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
-        if (size >= magics[i].size && !memcmp(p, magics[i].text, magics[i].size))
-            return true;
-    return size >= 12 && !memcmp(p, "RIFF", 4) && !memcmp(p + 8, "WEBP", 4);
+    return pn_sniff(bytes, size, NULL) != PN_CONTENT_UNKNOWN;
 }
 
 /* the planes must be there to the byte: a size that lies would shift every row */
@@ -163,7 +156,7 @@ static pn_status item_from_datum(pn_item *it, const pn_datum *d)
         it->raw_channels = d->channels;
         it->raw_height = d->height;
         it->raw_width = d->width;
-    } else if (!d->encoded && !pn_is_image_magic(d->data, d->data_size)) {
+    } else if (!d->encoded && !is_image_file(d->data, d->data_size)) {
         pn_item_fail(it, PN_REASON_RECORD,
                      "Datum: channels x height x width is %ld x %ld x %ld, but data has "
                      "%zu bytes: must be equal, with 1 or 3 channels",
@@ -181,7 +174,7 @@ pn_status pn_item_from_value(pn_item *it, pn_value_format format, const void *va
         return PN_OK;
     }
     if (format == PN_VALUE_ENCODED ||
-        (format == PN_VALUE_AUTO && pn_is_image_magic(value, size)))
+        (format == PN_VALUE_AUTO && is_image_file(value, size)))
         return pn_item_set_data(it, value, size);
     pn_datum d;
     const char *rule = pn_datum_parse(&d, value, size);

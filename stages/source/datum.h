@@ -25,9 +25,6 @@ typedef struct pn_datum {
  */
 const char *pn_datum_parse(pn_datum *out, const void *bytes, size_t size);
 
-/** Do the bytes begin as an image file of any usual kind does? */
-bool pn_is_image_magic(const void *bytes, size_t size);
-
 /** How the values of a database are to be read. */
 typedef enum pn_value_format {
     PN_VALUE_AUTO,    /**< an image file by its first bytes, else a Datum */

@@ -1,9 +1,10 @@
-/* What the bytes are is told by the bytes: names and extensions lie too often. */
+/* From an item's bytes to the network's pixels: decode, turn upright, resize and crop. */
 #include "penult/image.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "stages/sniff.h"
 #include "stages/transform/bitmap.h"
 #include "stages/transform/decode_jpeg.h"
 #include "stages/transform/decode_png.h"
@@ -19,46 +20,6 @@ struct pn_decoder {
     pn_png_scratch png;
     pn_resampler resampler;
 };
-
-typedef enum kind { KIND_NONE, KIND_JPEG, KIND_PNG, KIND_OTHER } kind;
-
-typedef struct magic {
-    kind kind;
-    size_t offset, size;
-    const char *bytes;
-    const char *name;
-} magic;
-
-static const magic magics[] = {
-    {KIND_JPEG, 0, 3, "\xFF\xD8\xFF", "JPEG"},
-    {KIND_PNG, 0, 8, "\x89PNG\r\n\x1A\n", "PNG"},
-    {KIND_OTHER, 0, 6, "GIF87a", "GIF"},
-    {KIND_OTHER, 0, 6, "GIF89a", "GIF"},
-    {KIND_OTHER, 8, 4, "WEBP", "WebP"},
-    {KIND_OTHER, 0, 4, "II*\0", "TIFF"},
-    {KIND_OTHER, 0, 4, "MM\0*", "TIFF"},
-    {KIND_OTHER, 0, 2, "BM", "BMP"},
-    {KIND_OTHER, 0, 3, "\x1F\x8B\x08", "gzip"},
-    {KIND_OTHER, 4, 8, "ftypavif", "AVIF"},
-    {KIND_OTHER, 4, 7, "ftypmif", "HEIF"},
-    {KIND_OTHER, 4, 7, "ftyphei", "HEIF"},
-    {KIND_OTHER, 4, 8, "jP  \r\n\x87\n", "JPEG 2000"},
-    {KIND_OTHER, 0, 4, "\xFF\x4F\xFF\x51", "JPEG 2000"},
-    {KIND_OTHER, 4, 8, "JXL \r\n\x87\n", "JPEG XL"},
-    {KIND_OTHER, 0, 4, "8BPS", "Photoshop"},
-};
-
-static const magic *sniff(const uint8_t *data, size_t size)
-{
-    for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++) {
-        const magic *m = &magics[i];
-        if (size < m->offset + m->size) continue;
-        if (memcmp(data + m->offset, m->bytes, m->size)) continue;
-        if (m->offset == 8 && memcmp(data, "RIFF", 4)) continue;
-        return m;
-    }
-    return NULL;
-}
 
 pn_status pn_decoder_new(pn_decoder **out, const pn_preprocess *p)
 {
@@ -126,17 +87,21 @@ static pn_status decode(pn_decoder *d, pn_item *it, int *orientation)
         pn_item_fail(it, PN_REASON_EMPTY, "no bytes at all");
         return PN_OK;
     }
-    const magic *m = sniff(it->data, it->data_size);
-    if (!m) {
-        pn_item_fail(it, PN_REASON_NOT_IMAGE, "%zu bytes that begin like no image format",
-                     it->data_size);
-        return PN_OK;
-    }
-    if (m->kind == KIND_JPEG) return pn_decode_jpeg(&d->decoded, it, wanted);
-    if (m->kind == KIND_PNG)
+    const char *name;
+    switch (pn_sniff(it->data, it->data_size, &name)) {
+    case PN_CONTENT_JPEG:
+        return pn_decode_jpeg(&d->decoded, it, wanted);
+    case PN_CONTENT_PNG:
         return pn_decode_png(&d->decoded, &d->png, it, d->preprocess.alpha, wanted);
-    pn_item_fail(it, PN_REASON_UNSUPPORTED, "content is %s: only JPEG and PNG are read",
-                 m->name);
+    case PN_CONTENT_OTHER:
+        pn_item_fail(it, PN_REASON_UNSUPPORTED,
+                     "content is %s: only JPEG and PNG are read", name);
+        return PN_OK;
+    case PN_CONTENT_UNKNOWN:
+        break;
+    }
+    pn_item_fail(it, PN_REASON_NOT_IMAGE, "%zu bytes that begin like no image format",
+                 it->data_size);
     return PN_OK;
 }
 

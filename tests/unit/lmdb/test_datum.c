@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "lmdb_fixture.h"
+#include "penult/image.h"
 #include "stages/source/datum.h"
 
 #define BYTES(s) (s), sizeof(s) - 1
@@ -148,6 +149,45 @@ static void values_that_are_no_image_fail_with_a_reason(void **state)
     }
 }
 
+/* what a folder would call unsupported is so from a database too */
+static void image_formats_are_left_to_the_decoder(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        size_t size;
+        const char *name;
+    } cases[] = {
+        {BYTES("\0\0\0\x18"
+               "ftypheic\0\0\0\0"),
+         "HEIF"},
+        {BYTES("\0\0\0\x1c"
+               "ftypavif\0\0\0\0"),
+         "AVIF"},
+        {BYTES("\x1f\x8b\x08\0\0\0\0\0"), "gzip"},
+        {BYTES("\0\0\0\x0cJXL \r\n\x87\n"), "JPEG XL"},
+        {BYTES("8BPS\0\1"), "Photoshop"},
+        {BYTES("\x22\x0c\0\0\0\x18"
+               "ftypheic"),
+         "HEIF"}, /* in a Datum */
+    };
+    const pn_preprocess p = {.height = 1,
+                             .width = 1,
+                             .geometry = PN_GEOMETRY_SQUASH,
+                             .scale = 1,
+                             .std = {1, 1, 1}};
+    pn_decoder *d = NULL;
+    assert_int_equal(pn_decoder_new(&d, &p), PN_OK);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        pn_item *it = item_of(PN_VALUE_AUTO, cases[i].value, cases[i].size);
+        if (it->reason) fail_msg("case %zu: %s", i, it->text);
+        assert_int_equal(pn_decoder_apply(d, it), PN_OK);
+        if (it->reason != PN_REASON_UNSUPPORTED || !strstr(it->text, cases[i].name))
+            fail_msg("case %zu: %s: %s", i, pn_reason_name(it->reason), it->text);
+    }
+    pn_decoder_free(&d);
+}
+
 static void encoded_format_takes_any_bytes(void **state)
 {
     (void)state;
@@ -193,6 +233,7 @@ int main(void)
         cmocka_unit_test(image_without_the_encoded_flag_is_known_by_its_first_bytes),
         cmocka_unit_test(negative_label_and_unknown_fields_are_read),
         cmocka_unit_test(values_that_are_no_image_fail_with_a_reason),
+        cmocka_unit_test(image_formats_are_left_to_the_decoder),
         cmocka_unit_test(encoded_format_takes_any_bytes),
         cmocka_unit_test(last_of_a_repeated_field_counts),
         cmocka_unit_test(damaged_messages_are_read_inside_their_bytes),
