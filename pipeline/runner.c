@@ -18,6 +18,7 @@
 
 void pn_runner_stop_intake(pn_runner *r)
 {
+    atomic_store(&r->intake_closed, true);
     pn_pool_close(r->pool);
 }
 

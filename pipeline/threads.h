@@ -35,12 +35,13 @@ typedef struct pn_runner {
 
     pn_stats stats; /* atomic inside, as progress.total */
     pn_progress progress;
-    atomic_int workers_left; /* the last one out closes the done queue */
-    atomic_bool drop_work;   /* batches before the sink are put back undone */
-    atomic_bool sink_failed; /* and so are those before it */
-    atomic_bool stop_asked;  /* by a signal: no batch is begun any more */
-    atomic_bool has_dropped; /* a batch was put back undone */
-    atomic_bool source_done; /* it came to its end by itself */
+    atomic_int workers_left;   /* the last one out closes the done queue */
+    atomic_bool drop_work;     /* batches before the sink are put back undone */
+    atomic_bool sink_failed;   /* and so are those before it */
+    atomic_bool stop_asked;    /* by a signal: no batch is begun any more */
+    atomic_bool has_dropped;   /* a batch was put back undone */
+    atomic_bool intake_closed; /* by a signal or a failure: nothing more is pulled */
+    atomic_bool source_done;   /* it came to its end by itself */
     char *output; /* where the sink's work lies; the sink thread's until joined */
     atomic_bool stop_count;
 

@@ -53,7 +53,7 @@ static pn_status pull_one(pn_runner *r, void *state, uint64_t *seq, pn_err *err)
     if (pn_pool_get(r->pool, &b)) return PN_END;
     b->type = ops->out;
     uint64_t begin = pn_now_ns();
-    pn_status st = ops->pull(state, b, err);
+    pn_status st = ops->pull(state, b, &r->intake_closed, err);
     pn_stats_add_busy(&r->stats, r->stats.source, pn_now_ns() - begin);
     if (!st && (b->n < 1 || b->n > b->shape.capacity))
         st = pn_fail(err, PN_EINTERNAL, "made a batch of %d items, room is for 1 to %d",
@@ -62,7 +62,7 @@ static pn_status pull_one(pn_runner *r, void *state, uint64_t *seq, pn_err *err)
         pn_pool_put(r->pool, b);
         if (st == PN_END)
             atomic_store(&r->source_done, true);
-        else
+        else if (st != PN_ESTOPPED || !atomic_load(&r->intake_closed))
             pn_runner_fail(r, PN_FAULT_SOURCE, ops->info.name, st, err);
         return PN_END;
     }

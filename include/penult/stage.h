@@ -33,10 +33,11 @@ typedef struct pn_stage_info {
 typedef struct pn_source_ops {
     pn_stage_info info;
     pn_type out; /**< PN_TYPE_REFS or PN_TYPE_BYTES */
-    /** Fill `out` (empty, room for shape.capacity items) with the next items; may block.
+    /** Fill `out` (empty, room for shape.capacity items) with the next items; may block,
+     * and where that can be long looks at *stop now and then and returns PN_ESTOPPED.
      *  @return PN_OK with 1 or more items, PN_END with none; anything else ends the run
      */
-    pn_status (*pull)(void *state, pn_batch *out, pn_err *err);
+    pn_status (*pull)(void *state, pn_batch *out, const atomic_bool *stop, pn_err *err);
     /** How many items there will be, for progress only; runs beside pull on a thread of
      * its own, looks at *stop now and then and returns PN_ESTOPPED. NULL: unknown. */
     pn_status (*count)(const void *shared, uint64_t *n, const atomic_bool *stop);

@@ -128,13 +128,14 @@ static pn_status enter(walk *w, int *error)
                                .stop = w->stop};
     uint64_t before = w->n_files ? *w->n_files : 0;
     pn_status st = pn_folder_read(&l->folder, w->path, &filter, error);
+    if (st == PN_ESTOPPED) return st;
     if (st != PN_EIO && is_inside_itself(w, &l->folder)) {
         if (!w->n_files)
             pn_log(PN_LOG_WARN, "%s leads back into itself and is left out", w->path);
         if (w->n_files) *w->n_files = before;
         pn_folder_fini(&l->folder);
         w->n_levels--;
-        return st == PN_ESTOPPED || st == PN_ENOMEM ? st : PN_OK;
+        return st;
     }
     pn_folder_sort(&l->folder);
     return st;
@@ -286,9 +287,11 @@ static pn_status nothing_found(const files_state *s, pn_err *err)
                    sh->opts->recursive ? "" : " (not looking into its folders)");
 }
 
-static pn_status files_pull(void *state, pn_batch *out, pn_err *err)
+static pn_status files_pull(void *state, pn_batch *out, const atomic_bool *stop,
+                            pn_err *err)
 {
     files_state *s = state;
+    s->walk.stop = stop;
     pn_status st = s->has_begun ? PN_OK : begin(s, out, err);
     while (!st && out->n < out->shape.capacity) {
         int error;

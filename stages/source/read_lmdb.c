@@ -156,9 +156,11 @@ static pn_status next_record(read_lmdb_state *s, MDB_val *key, MDB_val *value,
     return PN_OK;
 }
 
-static pn_status read_lmdb_pull(void *state, pn_batch *out, pn_err *err)
+static pn_status read_lmdb_pull(void *state, pn_batch *out, const atomic_bool *stop,
+                                pn_err *err)
 {
     read_lmdb_state *s = state;
+    (void)stop; /* a batch is soon full */
     while (!s->end && out->n < out->shape.capacity) {
         MDB_val key, value;
         s->end = next_record(s, &key, &value, &s->why);

@@ -46,7 +46,7 @@ static int read_all(char *path, const char *format)
     if (!st) st = info->start(state, shared, &err);
     while (!st) {
         pn_batch_reset(b);
-        st = pn_source_read_lmdb.pull(state, b, &err);
+        st = pn_source_read_lmdb.pull(state, b, NULL, &err);
         for (int i = 0; !st && i < b->n; i++)
             print_item(&b->items[i]);
     }

@@ -124,7 +124,7 @@ static pn_status run_source(void)
     pn_err err = {0};
     pn_status st = ops->info.open(shared, &o, &err);
     if (!st) st = ops->info.start(state, shared, &err);
-    if (!st) st = ops->pull(state, b, &err);
+    if (!st) st = ops->pull(state, b, NULL, &err);
     ops->info.stop(state);
     ops->info.close(shared);
     pn_err_clear(&err);

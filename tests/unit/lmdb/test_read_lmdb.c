@@ -76,7 +76,7 @@ static pn_status pull_all(char *path, char *database, bool check, int *n, pn_err
     }
     while (!st) {
         pn_batch_reset(b);
-        st = ops->pull(state, b, err);
+        st = ops->pull(state, b, NULL, err);
         for (int i = 0; !st && check && i < b->n; i++) {
             char key[16], text[16];
             snprintf(key, sizeof(key), "k%05d", *n + i);
@@ -273,7 +273,7 @@ static void record_over_the_limit_is_an_item_that_failed(void **state)
     b->shape.max_item_bytes = 120;
     assert_int_equal(ops->info.open(shared, &opts, NULL), PN_OK);
     assert_int_equal(ops->info.start(reader, shared, NULL), PN_OK);
-    assert_int_equal(ops->pull(reader, b, NULL), PN_OK);
+    assert_int_equal(ops->pull(reader, b, NULL, NULL), PN_OK);
     assert_int_equal(b->n, 3);
     assert_int_equal(b->items[1].reason, PN_REASON_NONE);
     assert_int_equal(b->items[2].reason, PN_REASON_TOO_LARGE);

@@ -84,11 +84,13 @@ static pn_status fill(fake_run *f, pn_item *it, int i)
     return st ? st : pn_item_set_data(it, key, (size_t)n);
 }
 
-static pn_status source_pull(void *state, pn_batch *out, pn_err *err)
+static pn_status source_pull(void *state, pn_batch *out, const atomic_bool *stop,
+                             pn_err *err)
 {
     fake_state *s = state;
     fake_run *f = s->f;
     pn_status st = note(f, FAKE_SOURCE, FAKE_WORK, err);
+    if (!st && f->on_pull) st = f->on_pull(f, stop);
     int first = s->next;
     while (!st && s->next < f->n_items && out->n < out->shape.capacity) {
         st = fill(f, &out->items[out->n], s->next);

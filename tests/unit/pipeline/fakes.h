@@ -40,9 +40,10 @@ typedef struct fake_run {
     fake_stage at_stage; /**< the call at which something happens, from 1; 0: none */
     fake_call at_call;
     int at_nth;
-    bool and_later;                                    /**< and at every later one */
-    pn_status fail_with;                               /**< PN_OK: nothing fails */
-    int signum;                                        /**< 0: no signal */
+    bool and_later;      /**< and at every later one */
+    pn_status fail_with; /**< PN_OK: nothing fails */
+    int signum;          /**< 0: no signal */
+    pn_status (*on_pull)(struct fake_run *f, const atomic_bool *stop);
     void (*on_apply)(struct fake_run *f, pn_batch *b); /**< of the first transform */
     void (*on_push)(struct fake_run *f, const pn_batch *b);
     void *cookie;

@@ -33,7 +33,7 @@ static pn_status pull_all(found *f, void *state, int capacity)
     pn_batch_shape shape = {.capacity = capacity};
     assert_int_equal(pn_batch_new(&b, &shape), PN_OK);
     pn_status st;
-    while (!(st = ops->pull(state, b, &f->err))) {
+    while (!(st = ops->pull(state, b, NULL, &f->err))) {
         assert_in_range(b->n, 1, capacity);
         for (int i = 0; i < b->n; i++, f->n++) {
             pn_item *it = &b->items[i];
@@ -302,6 +302,28 @@ static void counting_stops_when_asked(void **state)
     free(shared);
 }
 
+static void listing_stops_when_asked(void **state)
+{
+    test_tree *t = *state;
+    test_tree_file(t, "a.jpg", 1);
+    const pn_source_ops *ops = &pn_source_read_files;
+    pn_read_files_opts o = {.path = t->root, .extensions = usual};
+    void *shared = calloc(1, ops->info.shared_size);
+    void *own = calloc(1, ops->info.state_size);
+    pn_batch *b = NULL;
+    pn_batch_shape shape = {.capacity = 3};
+    assert_int_equal(pn_batch_new(&b, &shape), PN_OK);
+    assert_int_equal(ops->info.open(shared, &o, NULL), PN_OK);
+    assert_int_equal(ops->info.start(own, shared, NULL), PN_OK);
+    atomic_bool stop = true;
+    assert_int_equal(ops->pull(own, b, &stop, NULL), PN_ESTOPPED);
+    ops->info.stop(own);
+    ops->info.close(shared);
+    pn_batch_free(&b);
+    free(own);
+    free(shared);
+}
+
 static int setup(void **state)
 {
     static test_tree t;
@@ -331,6 +353,7 @@ int main(void)
         IN_TREE(what_cannot_be_begun_is_said),
         IN_TREE(extensions_that_can_match_nothing_are_refused),
         IN_TREE(counting_stops_when_asked),
+        IN_TREE(listing_stops_when_asked),
     };
     pn_log_setup(PN_LOG_ERROR, NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);

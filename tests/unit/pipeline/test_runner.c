@@ -227,6 +227,32 @@ static void signal_ends_the_run_with_what_was_begun(void **state)
     }
 }
 
+/* a source that is long about its second batch: it asks for the stop itself */
+static pn_status pull_until_asked_to_stop(fake_run *f, const atomic_bool *stop)
+{
+    const struct timespec ms = {.tv_nsec = 1000000};
+    if (f->calls[FAKE_SOURCE][FAKE_WORK] < 2) return PN_OK;
+    kill(getpid(), SIGTERM);
+    for (int i = 0; i < 30000 && !atomic_load(stop); i++)
+        nanosleep(&ms, NULL);
+    return atomic_load(stop) ? PN_ESTOPPED : PN_EIO;
+}
+
+static void signal_reaches_a_source_that_is_at_work(void **state)
+{
+    (void)state;
+    static fake_run f;
+    fake_run_init(&f, 60);
+    f.on_pull = pull_until_asked_to_stop;
+    pn_run_plan plan;
+    pn_run_summary s;
+    fake_plan(&plan, &f);
+    plan.handle_signals = true;
+    assert_int_equal(run(&f, &plan, &s, NULL), PN_ESTOPPED);
+    assert_false(s.complete);
+    assert_int_equal(f.n_pulled, 3);
+}
+
 /* a sink that is blocked for good: only the second signal helps. Two that are pending at
  * once count as one, hence again and again. */
 static void block_for_ever(fake_run *f, const pn_batch *b)
@@ -474,6 +500,7 @@ int main(void)
         cmocka_unit_test(of_two_failures_one_is_told),
         cmocka_unit_test(state_returned_as_failure_is_a_bug_of_the_stage),
         cmocka_unit_test(signal_ends_the_run_with_what_was_begun),
+        cmocka_unit_test(signal_reaches_a_source_that_is_at_work),
         cmocka_unit_test(slow_sink_holds_the_source_back),
         cmocka_unit_test(batches_may_overtake_each_other),
         cmocka_unit_test(quiet_sink_is_told_so_and_may_fail),
