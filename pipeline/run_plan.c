@@ -1,6 +1,7 @@
 /* What can be known before anything is computed: that the input is there, that the output
  * may be made, and how the cores are best kept busy. */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -15,12 +16,14 @@ typedef struct counting {
     uint64_t n;
     pn_status status;
     atomic_bool stop;
+    sem_t done;
 } counting;
 
 static void *count_thread(void *arg)
 {
     counting *c = arg;
     c->status = c->source->count(c->shared, &c->n, &c->stop);
+    sem_post(&c->done);
     return NULL;
 }
 
@@ -32,14 +35,16 @@ static void count_items(const pn_source_ops *source, const void *shared,
     counting c = {.source = source, .shared = shared};
     pthread_t thread;
     struct timespec until;
-    if (!source->count || pthread_create(&thread, NULL, count_thread, &c) != 0) return;
+    if (!source->count) return;
+    sem_init(&c.done, 0, 0);
+    if (pthread_create(&thread, NULL, count_thread, &c) != 0) return;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += COUNT_MS * 1000000L;
     if (until.tv_nsec >= 1000000000L) until.tv_nsec -= 1000000000L, until.tv_sec++;
-    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
-        atomic_store(&c.stop, true);
-        pthread_join(thread, NULL);
-    }
+    sem_clockwait(&c.done, CLOCK_MONOTONIC, &until);
+    atomic_store(&c.stop, true); /* late or not: a count that is done looks no more */
+    pthread_join(thread, NULL);
+    sem_destroy(&c.done);
     if (c.status) return; /* stopped, or a failure that the run itself will report */
     info->images = c.n;
     info->counted = true;
