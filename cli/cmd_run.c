@@ -55,7 +55,8 @@ static pn_status print_config(const pn_config *c, pn_err *err)
 
 static void print_plan(const pn_config *c, const pn_run_info *i)
 {
-    char a[PN_CLI_NUMBER], b[PN_CLI_NUMBER], d[PN_CLI_NUMBER], e[PN_CLI_NUMBER];
+    char a[PN_CLI_NUMBER], b[PN_CLI_NUMBER], d[PN_CLI_NUMBER], e[PN_CLI_NUMBER],
+        f[PN_CLI_NUMBER];
     const pn_network *net = i->network;
     const char *in = pn_config_input_path(c), *out = pn_config_output_path(c);
     printf("model:    %s, %zu classes, %dx%d pixels, kernels %s\n", c->model.path,
@@ -72,12 +73,13 @@ static void print_plan(const pn_config *c, const pn_run_info *i)
     printf("threads:  %d of %d cores\n", i->threads, i->cores);
     printf("batch:    %d images, %d batches in circulation\n", i->batch, i->batches);
     printf("memory:   about %s: weights %s, tensors %s, batches %s;\n"
-           "          besides, the encoded and decoded images under way\n",
+           "          besides, encoded images under way (at most %s) and decoded ones\n",
            pn_cli_bytes_text(i->weight_bytes + i->working_bytes + i->batch_bytes, a,
                              sizeof(a)),
            pn_cli_bytes_text(i->weight_bytes, b, sizeof(b)),
            pn_cli_bytes_text(i->working_bytes, d, sizeof(d)),
-           pn_cli_bytes_text(i->batch_bytes, e, sizeof(e)));
+           pn_cli_bytes_text(i->batch_bytes, e, sizeof(e)),
+           pn_cli_bytes_text(i->encoded_bytes, f, sizeof(f)));
 }
 
 static double rate(const pn_run_summary *s)

@@ -3,7 +3,12 @@
  *
  * Each read is a chain of callbacks on one slot: open, fstat, read until the end, close.
  * A slot counts as taken until its file is closed, hence in_flight also bounds the
- * descriptors. */
+ * descriptors.
+ *
+ * Memory is bounded where a batch is begun, and not inside one: whatever is under way
+ * then can come to its end and give its bytes back. So nothing waits for ever, and what
+ * is read passes max_bytes by no more than the files in flight and the rest of one batch.
+ */
 #include "pipeline/loop.h"
 
 #include <errno.h>
@@ -11,6 +16,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -27,6 +33,7 @@ typedef struct reading {
     pn_batch *batch; /* NULL: free */
     int begun;       /* items looked at so far */
     int left;        /* items being read */
+    int64_t n_bytes; /* counted in pn_loop.n_bytes */
 } reading;
 
 typedef struct slot {
@@ -53,6 +60,8 @@ struct pn_loop {
     reading *current;       /* the batch that still has items to begin */
     bool skip, ended, told; /* copies of what others asked for; on_end was called */
 
+    _Atomic int64_t n_bytes; /* read and not given back */
+
     pthread_mutex_t lock;
     pn_batch *in_head, *in_tail; /* guarded by lock, as what follows */
     bool ask_skip, ask_end, ask_finish;
@@ -64,9 +73,17 @@ static void on_stat(uv_fs_t *req);
 static void on_data(uv_fs_t *req);
 static void on_close(uv_fs_t *req);
 
+static void count_bytes(pn_loop *l, reading *r, int64_t n)
+{
+    r->n_bytes += n;
+    atomic_fetch_add(&l->n_bytes, n);
+}
+
 static void finish_batch(pn_loop *l, reading *r)
 {
     pn_batch *b = r->batch;
+    /* and small buffers that the items had from a journey before */
+    count_bytes(l, r, pn_batch_data_bytes(b) - r->n_bytes);
     r->batch = NULL;
     if (l->current == r) l->current = NULL;
     b->type = PN_TYPE_BYTES;
@@ -117,7 +134,11 @@ static void too_large(slot *s, uint64_t size)
 
 static bool reserve(slot *s, uint64_t size)
 {
-    if (pn_item_reserve_data(s->item, (size_t)size) == PN_OK) return true;
+    size_t before = s->item->data_capacity;
+    if (pn_item_reserve_data(s->item, (size_t)size) == PN_OK) {
+        count_bytes(s->loop, s->of, (int64_t)(s->item->data_capacity - before));
+        return true;
+    }
     char text[PN_ITEM_TEXT];
     snprintf(text, sizeof(text), "read a file: no memory for %" PRIu64 " bytes", size);
     pn_item_fail(s->item, PN_REASON_READ, "%s", text);
@@ -235,11 +256,12 @@ static slot *free_slot(pn_loop *l)
     return NULL;
 }
 
-/* the next batch that was handed over, under way; NULL if there is none */
+/* the next batch that was handed over, under way; NULL if there is none, or no memory for
+ * it yet */
 static reading *next_reading(pn_loop *l)
 {
     pn_batch *b = l->next;
-    if (!b) return NULL;
+    if (!b || (!l->skip && atomic_load(&l->n_bytes) > l->opts.max_bytes)) return NULL;
     l->next = b->next;
     if (!l->next) l->last = NULL;
     b->next = NULL;
@@ -355,10 +377,11 @@ fail:
 
 pn_status pn_loop_new(pn_loop **out, const pn_loop_opts *opts, pn_err *err)
 {
-    if (opts->in_flight < 1 || opts->max_batches < 1 || opts->max_file_bytes < 1 ||
-        opts->max_file_bytes > PTRDIFF_MAX / 4)
+    if (opts->in_flight < 1 || opts->max_batches < 1 || opts->max_bytes < 1 ||
+        opts->max_file_bytes < 1 || opts->max_file_bytes > PTRDIFF_MAX / 4)
         return pn_fail(err, PN_EINVAL,
-                       "reads in flight, batches and bytes of a file: each at least 1");
+                       "reads in flight, batches, bytes of a file and of all: each at "
+                       "least 1");
     pn_loop *l = calloc(1, sizeof(*l));
     if (!l) return pn_fail(err, PN_ENOMEM, "event loop: out of memory");
     pthread_mutex_init(&l->lock, NULL);
@@ -390,6 +413,13 @@ void pn_loop_read(pn_loop *l, pn_batch *batch)
     l->in_tail = batch;
     pthread_mutex_unlock(&l->lock);
     uv_async_send(&l->wake);
+}
+
+void pn_loop_give_back(pn_loop *l, int64_t n_bytes)
+{
+    int64_t before = atomic_fetch_sub(&l->n_bytes, n_bytes);
+    if (before > l->opts.max_bytes && before - n_bytes <= l->opts.max_bytes)
+        uv_async_send(&l->wake);
 }
 
 static void ask(pn_loop *l, bool *flag)

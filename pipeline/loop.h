@@ -21,8 +21,9 @@ typedef struct pn_loop pn_loop;
 typedef struct pn_loop_opts {
     int in_flight;          /**< files open at once, at least 1 */
     int64_t max_file_bytes; /**< a larger file is a failed item, and is not read */
-    int max_batches;        /**< that may be handed over before they are given back */
-    bool handle_signals;    /**< SIGINT, SIGTERM and SIGHUP go to on_signal */
+    int64_t max_bytes; /**< read and not given back; above it no further batch is begun */
+    int max_batches;   /**< that may be handed over before they are given back */
+    bool handle_signals; /**< SIGINT, SIGTERM and SIGHUP go to on_signal */
     void *cookie;
     /** The batch is PN_TYPE_BYTES and the callee's. */
     void (*on_read)(void *cookie, pn_batch *batch);
@@ -41,6 +42,9 @@ uv_loop_t *pn_loop_uv(pn_loop *l);
 /** From any thread: read this batch of PN_TYPE_REFS (taken). Batches may come back in
  * another order, items keep their places; items that failed already are left alone. */
 void pn_loop_read(pn_loop *l, pn_batch *batch);
+/** From any thread: so much of what was read (pn_batch_data_bytes() at on_read) is needed
+ * no longer. */
+void pn_loop_give_back(pn_loop *l, int64_t n_bytes);
 /** From any thread: nothing more will be handed over. */
 void pn_loop_end(pn_loop *l);
 /** From any thread: files not begun yet need not be read, only given back. */

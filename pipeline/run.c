@@ -101,6 +101,7 @@ static void make_plan(pn_run *r)
         .workers = i->threads,
         .in_flight = (int)c->input.in_flight,
         .max_file_bytes = c->input.max_file_bytes,
+        .max_read_bytes = PN_USUAL_READ_BYTES,
         .max_failures = c->run.max_failures,
     };
     i->batches = pn_runner_batches(&r->plan);
@@ -109,6 +110,7 @@ static void make_plan(pn_run *r)
                    (int64_t)s->top_k * (int64_t)sizeof(pn_score) +
                    (int64_t)(s->n_features * sizeof(float)) + (int64_t)sizeof(pn_item);
     i->batch_bytes = (int64_t)i->batches * i->batch * item;
+    i->encoded_bytes = pn_runner_encoded_bytes(&r->plan);
 }
 
 pn_status pn_run_open(pn_run **out, const pn_config *c, pn_err *err)

@@ -21,6 +21,7 @@ typedef struct pn_run_info {
     int64_t weight_bytes;  /**< of the compiled model */
     int64_t working_bytes; /**< of all workers' tensors */
     int64_t batch_bytes;   /**< of all batches, without the encoded images in them */
+    int64_t encoded_bytes; /**< of those at the most, whatever the input is */
     const pn_network *network;
 } pn_run_info;
 

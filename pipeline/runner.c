@@ -148,6 +148,16 @@ int pn_runner_batches(const pn_run_plan *p)
     return n;
 }
 
+int64_t pn_runner_encoded_bytes(const pn_run_plan *p)
+{
+    int64_t all = p->max_file_bytes * p->shape.capacity * pn_runner_batches(p);
+    int64_t most =
+        p->source->out == PN_TYPE_REFS
+            ? p->max_read_bytes + p->max_file_bytes * (p->in_flight + p->shape.capacity)
+            : (PN_FULL_BATCH_BYTES + p->max_file_bytes) * pn_runner_batches(p);
+    return all < most ? all : most;
+}
+
 static pn_status open_stage(void **shared, const pn_stage_info *info, const void *opts,
                             pn_err *err)
 {
@@ -201,6 +211,7 @@ static pn_status make_parts(pn_runner *r, pn_err *err)
     if (st) return pn_fail(err, st, "%d batches: %s", n, pn_status_name(st));
     pn_loop_opts opts = {.in_flight = p->in_flight,
                          .max_file_bytes = p->max_file_bytes,
+                         .max_bytes = p->max_read_bytes,
                          .max_batches = n,
                          .handle_signals = p->handle_signals,
                          .cookie = r,

@@ -16,6 +16,7 @@
 #include "penult/stage.h"
 
 #define PN_MAX_TRANSFORMS 8
+#define PN_USUAL_READ_BYTES ((int64_t)512 << 20) /**< max_read_bytes of a run */
 
 typedef struct pn_run_plan {
     const pn_source_ops *source;
@@ -29,6 +30,8 @@ typedef struct pn_run_plan {
     int workers;            /**< threads that compute, at least 1 */
     int in_flight;          /**< file reads under way at once, at least 1 */
     int64_t max_file_bytes; /**< a larger file is a failed item */
+    int64_t max_read_bytes; /**< of files read and not decoded yet; above it no further
+                               batch is read */
     pn_limit
         max_failures;    /**< passed: status of the summary, the run goes on to its end */
     bool handle_signals; /**< SIGINT, SIGTERM, SIGHUP: first drains, second exits with 128
@@ -75,6 +78,8 @@ PN_MUST_CHECK pn_status pn_runner_run(const pn_run_plan *plan, pn_run_summary *s
  * decoding.
  */
 int pn_runner_batches(const pn_run_plan *plan);
+/** Encoded bytes in memory at the most, whatever the input is. */
+int64_t pn_runner_encoded_bytes(const pn_run_plan *plan);
 
 /** UV_THREADPOOL_SIZE follows in_flight; must run before libuv's pool starts. */
 void pn_runner_setup(int in_flight);

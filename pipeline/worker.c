@@ -143,9 +143,12 @@ void *pn_worker_thread(void *runner)
         /* what was read ahead is minutes of work for a large network: once a stop is
          * asked for, only what was begun is brought to its end */
         bool drop = drops(&r->drop_work) || drops(&r->stop_asked);
-        if (!drop && work(r, states, b, &err) && !pn_queue_push(r->done, b)) continue;
-        atomic_store(&r->has_dropped, true);
-        pn_pool_put(r->pool, b);
+        int64_t n_bytes = pn_batch_data_bytes(b);
+        if (drop || !work(r, states, b, &err) || pn_queue_push(r->done, b)) {
+            atomic_store(&r->has_dropped, true);
+            pn_pool_put(r->pool, b);
+        }
+        if (plan->source->out == PN_TYPE_REFS) pn_loop_give_back(r->loop, n_bytes);
     }
     pn_workers_ended(r, 1);
     for (int i = plan->n_transforms; i-- > 0;)

@@ -116,6 +116,14 @@ void pn_item_drop_data(pn_item *it)
     it->data_capacity = 0;
 }
 
+int64_t pn_batch_data_bytes(const pn_batch *b)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < b->n; i++)
+        sum += (int64_t)b->items[i].data_capacity;
+    return sum;
+}
+
 static void item_reset(pn_item *it)
 {
     pn_item_drop_data(it);

@@ -25,6 +25,9 @@ typedef enum pn_type {
     PN_TYPE_RESULTS, /**< top-k and features */
 } pn_type;
 
+/** Encoded bytes at which a source that reads them itself ends a batch early. */
+#define PN_FULL_BATCH_BYTES ((int64_t)64 << 20)
+
 /** Why an image failed. X(enum, the code in the result's `errors`) */
 /* clang-format off: it never agrees with itself about this list */
 #define PN_REASONS(X)                                                                    \
@@ -95,6 +98,8 @@ void pn_batch_free(pn_batch **b);
 /** Empty it for the next journey; buffers are kept, but those of unusual size are given
  * back. */
 void pn_batch_reset(pn_batch *b);
+/** Memory that the encoded bytes of its items take. */
+int64_t pn_batch_data_bytes(const pn_batch *b);
 
 /** Copies into the item's own buffers, which grow as needed. @return PN_ENOMEM */
 PN_MUST_CHECK pn_status pn_item_set_key(pn_item *it, const void *key, size_t size);

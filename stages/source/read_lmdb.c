@@ -161,14 +161,15 @@ static pn_status read_lmdb_pull(void *state, pn_batch *out, const atomic_bool *s
 {
     read_lmdb_state *s = state;
     (void)stop; /* a batch is soon full */
-    while (!s->end && out->n < out->shape.capacity) {
+    int64_t n_bytes = 0;
+    while (!s->end && out->n < out->shape.capacity && n_bytes < PN_FULL_BATCH_BYTES) {
         MDB_val key, value;
         s->end = next_record(s, &key, &value, &s->why);
         if (s->end) break;
         pn_status st =
             take(s, &out->items[out->n], &key, &value, out->shape.max_item_bytes);
         if (st) return pn_fail(err, st, "read %s: out of memory", s->shared->db.path);
-        out->n++;
+        n_bytes += (int64_t)out->items[out->n++].data_size;
     }
     if (out->n) return PN_OK; /* what came before a failure is good: that comes next */
     return s->end == PN_END ? PN_END : pn_fail(err, s->end, "%s", pn_err_text(&s->why));

@@ -75,7 +75,8 @@ static int run_over(char *folder, uint64_t want)
                                   .n_features = 1280},
                         .workers = 2,
                         .in_flight = 32,
-                        .max_file_bytes = 64 << 20};
+                        .max_file_bytes = 64 << 20,
+                        .max_read_bytes = PN_USUAL_READ_BYTES};
     pn_run_summary s;
     pn_err err = {0};
     if (pn_runner_run(&plan, &s, &err)) {

@@ -284,6 +284,48 @@ static void record_over_the_limit_is_an_item_that_failed(void **state)
     free(shared);
 }
 
+static void batch_of_large_records_ends_early(void **state)
+{
+    (void)state;
+    const char *path = pn_test_path(folder, "full.mdb");
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    assert_int_equal(mdb_env_create(&env), 0);
+    mdb_env_set_mapsize(env, 100 << 20);
+    assert_int_equal(mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOSYNC, 0644), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, NULL, 0, &dbi), 0);
+    static const size_t sizes[] = {100, PN_FULL_BATCH_BYTES, 100, 100};
+    void *bytes = calloc(1, PN_FULL_BATCH_BYTES);
+    memcpy(bytes, "\xff\xd8\xff", 3);
+    for (int i = 0; i < 4; i++) {
+        MDB_val k = {sizeof(i), &i}, v = {sizes[i], bytes};
+        assert_int_equal(mdb_put(txn, dbi, &k, &v, 0), 0);
+    }
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+    free(bytes);
+
+    const pn_source_ops *ops = &pn_source_read_lmdb;
+    const pn_read_lmdb_opts opts = {.path = writable(path)};
+    void *shared = calloc(1, ops->info.shared_size);
+    void *reader = calloc(1, ops->info.state_size);
+    pn_batch *b = pn_test_batch(7, 0);
+    assert_int_equal(ops->info.open(shared, &opts, NULL), PN_OK);
+    assert_int_equal(ops->info.start(reader, shared, NULL), PN_OK);
+    for (int round = 0; round < 2; round++) {
+        pn_batch_reset(b);
+        assert_int_equal(ops->pull(reader, b, NULL, NULL), PN_OK);
+        assert_int_equal(b->n, 2);
+    }
+    ops->info.stop(reader);
+    ops->info.close(shared);
+    pn_batch_free(&b);
+    free(reader);
+    free(shared);
+}
+
 /* Every byte of the first 64 of every page, and the node headers at its end: whatever it
  * becomes, reading ends, inside the file. */
 static void damaged_pages_do_not_crash_the_reader(void **state)
@@ -355,6 +397,7 @@ int main(void)
         cmocka_unit_test(records_before_a_lying_count_are_kept),
         cmocka_unit_test(record_without_a_key_is_damage),
         cmocka_unit_test(record_over_the_limit_is_an_item_that_failed),
+        cmocka_unit_test(batch_of_large_records_ends_early),
         cmocka_unit_test(damaged_pages_do_not_crash_the_reader),
         cmocka_unit_test(read_only_folder_of_somebody_else_is_read),
     };

@@ -229,7 +229,9 @@ void fake_plan(pn_run_plan *plan, fake_run *f)
                           .shape = {.capacity = 3, .height = 2, .width = 2, .top_k = 1},
                           .workers = 2,
                           .in_flight = 4,
-                          .max_file_bytes = 1 << 20};
+                          .max_file_bytes = 1 << 20,
+                          /* so that every batch but the first has to wait for it */
+                          .max_read_bytes = 1};
 }
 
 #define HOLDS(what)                                                                      \

@@ -26,6 +26,8 @@ typedef struct reader {
     pn_batch *batches[MAX_BATCHES];
     int n, n_read, n_ends, n_errors, n_busy;
     bool read_after_end;
+    int64_t held; /* read and not given back, by who gives back with delay */
+    uv_timer_t giver;
 } reader;
 
 static void on_read(void *cookie, pn_batch *b)
@@ -56,19 +58,25 @@ static void on_busy(void *cookie, uint64_t ns)
     ((reader *)cookie)->n_busy++;
 }
 
-static void reader_init_limit(reader *r, int in_flight, int64_t max_file_bytes)
+static pn_loop_opts opts_for(reader *r, int in_flight)
 {
     *r = (reader){0};
-    pn_loop_opts opts = {.in_flight = in_flight,
-                         .max_file_bytes = max_file_bytes,
-                         .max_batches = MAX_BATCHES,
-                         .cookie = r,
-                         .on_read = on_read,
-                         .on_end = on_end,
-                         .on_error = on_error,
-                         .on_busy = on_busy};
-    pn_err err = {0};
-    assert_int_equal(pn_loop_new(&r->loop, &opts, &err), PN_OK);
+    return (pn_loop_opts){.in_flight = in_flight,
+                          .max_file_bytes = LIMIT,
+                          .max_bytes = INT64_MAX,
+                          .max_batches = MAX_BATCHES,
+                          .cookie = r,
+                          .on_read = on_read,
+                          .on_end = on_end,
+                          .on_error = on_error,
+                          .on_busy = on_busy};
+}
+
+static void reader_init_limit(reader *r, int in_flight, int64_t max_file_bytes)
+{
+    pn_loop_opts opts = opts_for(r, in_flight);
+    opts.max_file_bytes = max_file_bytes;
+    assert_int_equal(pn_loop_new(&r->loop, &opts, NULL), PN_OK);
 }
 
 static void reader_init(reader *r, int in_flight)
@@ -338,14 +346,55 @@ static void too_few_descriptors_fail_no_item(void **state)
     reader_fini(&r);
 }
 
+static void on_read_and_hold(void *cookie, pn_batch *b)
+{
+    reader *r = cookie;
+    on_read(r, b);
+    assert_int_equal(r->held, 0); /* this one was not begun before it was given back */
+    r->held = pn_batch_data_bytes(b);
+}
+
+static void give_back(uv_timer_t *timer)
+{
+    reader *r = timer->data;
+    pn_loop_give_back(r->loop, r->held);
+    r->held = 0;
+}
+
+static void no_batch_is_begun_above_the_limit_of_bytes(void **state)
+{
+    test_tree *t = *state;
+    test_tree_file(t, "a.jpg", 1000);
+    reader r;
+    pn_loop_opts opts = opts_for(&r, 1);
+    opts.max_bytes = 500;
+    opts.on_read = on_read_and_hold;
+    assert_int_equal(pn_loop_new(&r.loop, &opts, NULL), PN_OK);
+    for (int i = 0; i < 5; i++) {
+        pn_batch *b = add_batch(&r, 3);
+        for (int k = 0; k < 3; k++) /* all three, though the first is over the limit */
+            add_path(b, test_tree_path(t, "a.jpg"));
+    }
+    assert_int_equal(uv_timer_init(pn_loop_uv(r.loop), &r.giver), 0);
+    r.giver.data = &r;
+    assert_int_equal(uv_timer_start(&r.giver, give_back, 20, 20), 0);
+    read_all(&r);
+    for (int i = 0; i < 5; i++)
+        for (int k = 0; k < 3; k++)
+            assert_holds_tree_bytes(&r.batches[i]->items[k], 1000);
+    uv_close((uv_handle_t *)&r.giver, NULL);
+    reader_fini(&r);
+}
+
 static void options_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
     static const pn_loop_opts bad[] = {
-        {.in_flight = 0, .max_batches = 1, .max_file_bytes = 1},
-        {.in_flight = 1, .max_batches = 0, .max_file_bytes = 1},
-        {.in_flight = 1, .max_batches = 1, .max_file_bytes = 0},
-        {.in_flight = 1, .max_batches = 1, .max_file_bytes = INT64_MAX},
+        {.in_flight = 0, .max_batches = 1, .max_bytes = 1, .max_file_bytes = 1},
+        {.in_flight = 1, .max_batches = 0, .max_bytes = 1, .max_file_bytes = 1},
+        {.in_flight = 1, .max_batches = 1, .max_bytes = 0, .max_file_bytes = 1},
+        {.in_flight = 1, .max_batches = 1, .max_bytes = 1, .max_file_bytes = 0},
+        {.in_flight = 1, .max_batches = 1, .max_bytes = 1, .max_file_bytes = INT64_MAX},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         pn_loop *l = NULL;
@@ -382,6 +431,7 @@ int main(void)
         cmocka_unit_test(nothing_handed_over_still_ends),
         IN_TREE(skipped_batches_come_back_unread),
         IN_TREE(too_few_descriptors_fail_no_item),
+        IN_TREE(no_batch_is_begun_above_the_limit_of_bytes),
         cmocka_unit_test(options_that_make_no_sense_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
