@@ -10,58 +10,7 @@
 #include <string.h>
 
 #include "pipeline/config.h"
-
-static long until_failure = -1; /* allocations that still succeed; -1: all */
-
-static bool refused(void)
-{
-    if (until_failure < 0) return false;
-    return until_failure == 0 || until_failure-- == 0;
-}
-
-/* the linker sends the calls of our own objects here (--wrap) */
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-char *__real_strdup(const char *s);
-char *__real_strndup(const char *s, size_t n);
-FILE *__real_open_memstream(char **text, size_t *size);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-char *__wrap_strdup(const char *s);
-char *__wrap_strndup(const char *s, size_t n);
-FILE *__wrap_open_memstream(char **text, size_t *size);
-
-void *__wrap_malloc(size_t n)
-{
-    return refused() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return refused() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-    return refused() ? NULL : __real_realloc(p, n);
-}
-
-char *__wrap_strdup(const char *s)
-{
-    return refused() ? NULL : __real_strdup(s);
-}
-
-char *__wrap_strndup(const char *s, size_t n)
-{
-    return refused() ? NULL : __real_strndup(s, n);
-}
-
-FILE *__wrap_open_memstream(char **text, size_t *size)
-{
-    return refused() ? NULL : __real_open_memstream(text, size);
-}
+#include "tests/support/alloc_fail.h"
 
 static const char text[] = "model: {path: m.onnx, labels: l.txt, features: f}\n"
                            "input: {kind: files, path: a, extensions: [jpg, png]}\n"
@@ -92,10 +41,10 @@ static void every_allocation_of_a_config_may_fail(void **state)
     long n = 0;
     pn_status st = PN_ENOMEM;
     for (; st == PN_ENOMEM; n++) {
-        until_failure = n;
+        pn_alloc_fail_from(n);
         st = read_and_print();
     }
-    until_failure = -1;
+    pn_alloc_fail_at(-1);
     assert_int_equal(st, PN_OK);
     assert_true(n > 30); /* there were some */
 }
@@ -110,9 +59,9 @@ static void every_allocation_of_a_refusal_may_fail(void **state)
         for (long n = 0; st == PN_ENOMEM; n++) {
             pn_config *c = NULL;
             pn_err err = {0};
-            until_failure = n;
+            pn_alloc_fail_from(n);
             st = pn_config_parse(&c, bad[i], strlen(bad[i]), "t", NULL, NULL, 0, &err);
-            until_failure = -1;
+            pn_alloc_fail_at(-1);
             assert_null(c);
             pn_err_clear(&err);
         }

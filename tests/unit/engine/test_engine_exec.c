@@ -8,45 +8,7 @@
 #include <stdlib.h>
 
 #include "net_builder.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_aligned_alloc(size_t align, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_aligned_alloc(size_t align, size_t size);
-
-static long n_allocations, fail_at = -1;
-static size_t aligned_bytes;
-
-static bool fails(void)
-{
-    return n_allocations++ == fail_at;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t size)
-{
-    if (fails()) return NULL;
-    aligned_bytes += size;
-    return __real_aligned_alloc(align, size);
-}
+#include "tests/support/alloc_fail.h"
 
 static net make_net(void)
 {
@@ -68,12 +30,11 @@ static void every_failing_allocation_is_survived(void **state)
     for (long k = 0; !done; k++) {
         pn_model *m = NULL;
         pn_exec *x = NULL;
-        n_allocations = 0;
-        fail_at = k;
+        pn_alloc_fail_at(k);
         pn_status st = pn_model_compile(&m, n.g, &opts, NULL);
         if (!st) st = pn_exec_new(&x, m, 2, 1, NULL);
-        done = n_allocations <= k;
-        fail_at = -1;
+        done = !pn_alloc_has_failed();
+        pn_alloc_fail_at(-1);
         assert_int_equal(st, done ? PN_OK : PN_ENOMEM);
         if (x) pn_exec_free(&x);
         if (m) pn_model_free(&m);
@@ -89,10 +50,10 @@ static void a_run_allocates_nothing(void **state)
     pn_model *m = net_compile(&n, PN_CPU_OPENBLAS, NULL);
     pn_exec *x = NULL;
     assert_int_equal(pn_exec_new(&x, m, 3, 2, NULL), PN_OK);
-    n_allocations = 0;
+    pn_alloc_fail_at(-1);
     for (int i = 1; i <= 3; i++)
         assert_int_equal(pn_exec_run(x, i), PN_OK);
-    assert_int_equal(n_allocations, 0);
+    assert_int_equal(pn_alloc_count(), 0);
     pn_exec_free(&x);
     pn_model_free(&m);
     net_free(&n);
@@ -102,16 +63,16 @@ static void sizes_are_as_documented(void **state)
 {
     (void)state;
     net n = make_net();
-    aligned_bytes = 0;
+    pn_alloc_fail_at(-1);
     pn_model *m = net_compile(&n, PN_CPU_OPENBLAS, NULL);
     pn_model_info info;
     pn_model_get_info(m, &info);
-    assert_int_equal(info.weight_bytes, aligned_bytes);
+    assert_int_equal(info.weight_bytes, pn_alloc_aligned_bytes());
     for (int images = 1; images <= 4; images++) {
         pn_exec *x = NULL;
-        aligned_bytes = 0;
+        pn_alloc_fail_at(-1);
         assert_int_equal(pn_exec_new(&x, m, images, 3, NULL), PN_OK);
-        assert_int_equal(aligned_bytes,
+        assert_int_equal(pn_alloc_aligned_bytes(),
                          images * info.image_bytes + 3 * info.thread_bytes + 128);
         pn_exec_free(&x);
     }

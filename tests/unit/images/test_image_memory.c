@@ -8,28 +8,7 @@
 #include <cmocka.h>
 
 #include "pictures.h"
-
-static int refuse_in = -1; /* allocations until the one refused; -1: none is */
-
-static int is_refused(void)
-{
-    return refuse_in >= 0 && refuse_in-- == 0;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-    return is_refused() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return is_refused() ? NULL : __real_calloc(n, size);
-}
+#include "tests/support/alloc_fail.h"
 
 /* How often the decoder had to be denied before it came through. */
 static int decode_with_refusals(const char *name, const pn_preprocess *p)
@@ -45,11 +24,11 @@ static int decode_with_refusals(const char *name, const pn_preprocess *p)
         pn_decoder_free(&b.decoder);
         pn_batch_reset(b.batch);
         assert_int_equal(pn_item_set_data(b.item, data, size), PN_OK);
-        refuse_in = n;
+        pn_alloc_fail_at(n);
         pn_status st = pn_decoder_new(&b.decoder, p);
         if (!st) st = pn_decoder_apply(b.decoder, b.item);
-        int came_through = refuse_in >= 0;
-        refuse_in = -1;
+        bool came_through = !pn_alloc_has_failed();
+        pn_alloc_fail_at(-1);
         assert_int_equal(b.item->reason, PN_REASON_NONE);
         if (came_through) {
             assert_int_equal(st, PN_OK);

@@ -13,63 +13,7 @@
 #include "checkpoint.h"
 #include "penult/convert.h"
 #include "penult/log.h"
-
-static long left = -1; /* allocations until the one that fails; below 0: none does */
-
-static int fails(void)
-{
-    return left >= 0 && left-- == 0;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-char *__real_strdup(const char *s);
-char *__real_strndup(const char *s, size_t n);
-FILE *__real_open_memstream(char **text, size_t *size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
-char *__wrap_strdup(const char *s);
-char *__wrap_strndup(const char *s, size_t n);
-FILE *__wrap_open_memstream(char **text, size_t *size);
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-    return fails() ? NULL : __real_reallocarray(p, n, size);
-}
-
-char *__wrap_strdup(const char *s)
-{
-    return fails() ? NULL : __real_strdup(s);
-}
-
-char *__wrap_strndup(const char *s, size_t n)
-{
-    return fails() ? NULL : __real_strndup(s, n);
-}
-
-FILE *__wrap_open_memstream(char **text, size_t *size)
-{
-    return fails() ? NULL : __real_open_memstream(text, size);
-}
+#include "tests/support/alloc_fail.h"
 
 static void say_nothing(void *cookie, pn_log_level level, const char *line)
 {
@@ -78,51 +22,31 @@ static void say_nothing(void *cookie, pn_log_level level, const char *line)
     (void)line;
 }
 
+/* of the 0.8 kind, so that inputs are added; with a weight in half precision */
+/* clang-format off */
 #define NODE(op, name, inputs, attrs)                                                    \
     "{\"op\": \"" op "\", \"name\": \"" name "\", \"inputs\": [" inputs                  \
     "], \"param\": {" attrs "}}"
-
-/* of the 0.8 kind, so that inputs are added; with a weight in half precision */
 static const char symbol[] =
-    "{\"nodes\": [" NODE("null", "data", "", "") "," NODE("null", "c_weight", "", "") "," NODE("Convolution", "c", "[0,0],[1,0]", "\"kernel\": \"(1,1)\", \"num_filter\": \"2\"") "," NODE(
-        "null", "g", "",
-        "") "," NODE("null", "b", "",
-                     "") "," NODE("BatchNorm", "bn", "[2,0],[3,0],[4,0]",
-                                  "") "," NODE("Pooling", "p", "[5,0]",
-                                               "\"kernel\": \"(3,3)\", "
-                                               "\"stride\": \"(3,3)\", \"pad\": "
-                                               "\"(1,1)\", \"pool_type\": "
-                                               "\"avg\", \"pooling_convention\": "
-                                               "\"full\"") "," NODE("SliceChanne"
-                                                                    "l",
-                                                                    "s", "[6,0]",
-                                                                    "\"num_"
-                                                                    "outputs\": "
-                                                                    "\"2\", "
-                                                                    "\"squeeze_"
-                                                                    "axis\": "
-                                                                    "\"1\"") "," NODE("El"
-                                                                                      "em"
-                                                                                      "en"
-                                                                                      "tW"
-                                                                                      "is"
-                                                                                      "eS"
-                                                                                      "u"
-                                                                                      "m",
-                                                                                      "a",
-                                                                                      "[7"
-                                                                                      ",0"
-                                                                                      "],"
-                                                                                      "[7"
-                                                                                      ",1"
-                                                                                      "]",
-                                                                                      "") "," NODE("FullyConnected",
-                                                                                                   "f",
-                                                                                                   "[8,0]",
-                                                                                                   "\"num_hidden\": \"2\", \"flatten\": \"0\"") "," NODE("Softmax",
-                                                                                                                                                         "softmax",
-                                                                                                                                                         "[9,0]",
-                                                                                                                                                         "") "], \"heads\": [[10,0],[10,0]]}";
+    "{\"nodes\": ["
+    NODE("null", "data", "", "") ","
+    NODE("null", "c_weight", "", "") ","
+    NODE("Convolution", "c", "[0,0],[1,0]",
+         "\"kernel\": \"(1,1)\", \"num_filter\": \"2\"") ","
+    NODE("null", "g", "", "") ","
+    NODE("null", "b", "", "") ","
+    NODE("BatchNorm", "bn", "[2,0],[3,0],[4,0]", "") ","
+    NODE("Pooling", "p", "[5,0]",
+         "\"kernel\": \"(3,3)\", \"stride\": \"(3,3)\", \"pad\": \"(1,1)\", "
+         "\"pool_type\": \"avg\", \"pooling_convention\": \"full\"") ","
+    NODE("SliceChannel", "s", "[6,0]",
+         "\"num_outputs\": \"2\", \"squeeze_axis\": \"1\"") ","
+    NODE("ElementWiseSum", "a", "[7,0],[7,1]", "") ","
+    NODE("FullyConnected", "f", "[8,0]",
+         "\"num_hidden\": \"2\", \"flatten\": \"0\"") ","
+    NODE("Softmax", "softmax", "[9,0]", "")
+    "], \"heads\": [[10,0],[10,0]]}";
+/* clang-format on */
 
 static void every_failed_allocation_is_out_of_memory(void **state)
 {
@@ -155,10 +79,11 @@ static void every_failed_allocation_is_out_of_memory(void **state)
     for (; has_failed; n++) {
         pn_graph *g = NULL;
         pn_err err = {0};
-        left = n;
+        pn_alloc_fail_at(n);
         pn_status st = pn_convert(&g, &o, &err);
-        has_failed = left < 0; /* a lookup that gives up is no failure of the whole */
-        left = -1;
+        has_failed =
+            pn_alloc_has_failed(); /* a lookup that gives up is no failure of the whole */
+        pn_alloc_fail_at(-1);
         if (st && st != PN_ENOMEM)
             fail_msg("allocation %ld: %s, \"%s\"", n, pn_status_name(st),
                      pn_err_text(&err));

@@ -10,49 +10,7 @@
 
 #include "model/onnx_read.h"
 #include "onnx_cases.h"
-
-static long left = -1; /* allocations until the one that fails; below 0: none does */
-
-static int fails(void)
-{
-    return left >= 0 && left-- == 0;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
-char *__wrap_strdup(const char *s);
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-    return fails() ? NULL : __real_reallocarray(p, n, size);
-}
-
-char *__wrap_strdup(const char *s)
-{
-    return fails() ? NULL : __real_strdup(s);
-}
+#include "tests/support/alloc_fail.h"
 
 static void check_reading(const onnx_case *c)
 {
@@ -60,9 +18,9 @@ static void check_reading(const onnx_case *c)
     for (long n = 0; st == PN_ENOMEM; n++) {
         pn_graph *g = NULL;
         pn_err err = {0};
-        left = n;
+        pn_alloc_fail_at(n);
         st = pn_onnx_read_bytes(&g, c->model, c->model_size, &err);
-        left = -1;
+        pn_alloc_fail_at(-1);
         if (st == PN_ENOMEM) assert_null(g);
         if (st == PN_ENOMEM) assert_int_equal(err.status, PN_ENOMEM);
         pn_err_clear(&err);
@@ -101,9 +59,9 @@ static void every_failing_allocation_of_writing_is_enomem(void **state)
     assert_int_equal(pn_onnx_read_bytes(&g, c.model, c.model_size, NULL), PN_OK);
     long n = 0;
     for (pn_status st = PN_ENOMEM; st == PN_ENOMEM; n++) {
-        left = n;
+        pn_alloc_fail_at(n);
         st = pn_graph_write_onnx(g, path, NULL);
-        left = -1;
+        pn_alloc_fail_at(-1);
         assert_true(st == PN_ENOMEM || st == PN_OK);
         /* there, it is whole: only the folder's sync comes after the rename */
         pn_graph *back = NULL;

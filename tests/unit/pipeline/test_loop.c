@@ -403,22 +403,6 @@ static void options_that_make_no_sense_are_refused(void **state)
     }
 }
 
-static int setup(void **state)
-{
-    static test_tree t;
-    test_tree_make(&t);
-    *state = &t;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    test_tree_remove(*state);
-    return 0;
-}
-
-#define IN_TREE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

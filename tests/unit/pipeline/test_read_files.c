@@ -324,22 +324,6 @@ static void listing_stops_when_asked(void **state)
     free(shared);
 }
 
-static int setup(void **state)
-{
-    static test_tree t;
-    test_tree_make(&t);
-    *state = &t;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    test_tree_remove(*state);
-    return 0;
-}
-
-#define IN_TREE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -474,20 +474,6 @@ static void setup_sizes_the_pool_of_libuv(void **state)
     assert_string_equal(getenv("UV_THREADPOOL_SIZE"), "8");
 }
 
-static int setup(void **state)
-{
-    static test_tree t;
-    test_tree_make(&t);
-    *state = &t;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    test_tree_remove(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,7 +481,7 @@ int main(void)
         cmocka_unit_test(second_signal_leaves_at_once),  /* forks: before any thread */
         cmocka_unit_test(every_item_passes_once),
         cmocka_unit_test(failed_items_are_counted_and_budgeted),
-        cmocka_unit_test_setup_teardown(references_become_bytes, setup, teardown),
+        IN_TREE(references_become_bytes),
         cmocka_unit_test(any_failure_ends_the_run_and_names_its_stage),
         cmocka_unit_test(of_two_failures_one_is_told),
         cmocka_unit_test(state_returned_as_failure_is_a_bug_of_the_stage),

@@ -13,54 +13,15 @@
 
 #include "fakes.h"
 #include "penult/log.h"
+#include "tests/support/alloc_fail.h"
 #include "tree.h"
 
-static atomic_int until_memory, until_thread; /* calls; fails at 1; 0 or less: never */
+static atomic_int until_thread; /* calls; fails at 1; 0 or less: never */
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t each);
-void *__real_realloc(void *p, size_t n);
-void *__real_reallocarray(void *p, size_t n, size_t each);
-void *__real_aligned_alloc(size_t align, size_t n);
 int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *),
                           void *c);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t each);
-void *__wrap_realloc(void *p, size_t n);
-void *__wrap_reallocarray(void *p, size_t n, size_t each);
-void *__wrap_aligned_alloc(size_t align, size_t n);
 int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *),
                           void *c);
-
-static bool fails(void)
-{
-    return atomic_fetch_sub(&until_memory, 1) == 1;
-}
-
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t each)
-{
-    return fails() ? NULL : __real_calloc(n, each);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t each)
-{
-    return fails() ? NULL : __real_reallocarray(p, n, each);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t n)
-{
-    return fails() ? NULL : __real_aligned_alloc(align, n);
-}
 
 int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *),
                           void *c)
@@ -80,11 +41,11 @@ static bool run_with(int memory, int thread, bool refs, const char *path, pn_sta
     pn_run_summary s;
     fake_plan(&plan, &f);
     plan.progress = 2;
-    atomic_store(&until_memory, memory);
+    pn_alloc_fail_at(memory - 1);
     atomic_store(&until_thread, thread);
     pn_status st = pn_runner_run(&plan, &s, NULL);
-    bool came = memory ? atomic_load(&until_memory) < 1 : atomic_load(&until_thread) < 1;
-    atomic_store(&until_memory, 0);
+    bool came = memory ? pn_alloc_has_failed() : atomic_load(&until_thread) < 1;
+    pn_alloc_fail_at(-1);
     atomic_store(&until_thread, 0);
     assert_int_equal(st, came ? want : PN_OK);
     /* the fakes know only of failures they made: what holds for all is checked here */
@@ -126,20 +87,6 @@ static void run_survives_any_thread_that_cannot_start(void **state)
     }
 }
 
-static int setup(void **state)
-{
-    static test_tree t;
-    test_tree_make(&t);
-    *state = &t;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    test_tree_remove(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,5 +94,5 @@ int main(void)
         cmocka_unit_test(run_survives_any_thread_that_cannot_start),
     };
     pn_log_setup(PN_LOG_ERROR, NULL, NULL);
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, test_tree_setup, test_tree_teardown);
 }

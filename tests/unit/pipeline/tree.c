@@ -65,3 +65,17 @@ void test_tree_file(const test_tree *t, const char *name, size_t size)
         fputc((int)((i * 31 + 7) % 256), f);
     must(fclose(f) == 0, path);
 }
+
+int test_tree_setup(void **state)
+{
+    static test_tree t;
+    test_tree_make(&t);
+    *state = &t;
+    return 0;
+}
+
+int test_tree_teardown(void **state)
+{
+    test_tree_remove(*state);
+    return 0;
+}
