@@ -125,7 +125,7 @@ typedef struct pn_layer {
     const char *name; /**< of the node, or of its output if it has none */
     bool is_dead;
     int in[2];    /**< tensors; PN_NONE if there are fewer */
-    int residual; /**< tensor that CONV and FC add, or PN_NONE */
+    int residual; /**< tensor that CONV adds, or PN_NONE */
     int out;
     pn_act act;
     int slope; /**< graph value of a PRELU's slope, or PN_NONE */

@@ -181,7 +181,7 @@ typedef struct pn_kernels {
     pn_pack_fn gemm_pack, gemv_pack;
     pn_gemm_fn gemm;
     bool gemm_is_chained; /**< an element's bits hang on its own k alone, not on m or n */
-    pn_gemm_fn gemv;      /**< m is 1; weights packed by gemv_pack */
+    pn_gemm_fn gemv;      /**< packed by gemv_pack; m is 1 unless gemm_is_chained */
     pn_epilogue_fn epilogue;
     pn_act_fn act;
     pn_affine_fn affine;

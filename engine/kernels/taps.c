@@ -49,11 +49,9 @@ static void depthwise_output(const pn_depthwise_row *d, size_t p, size_t first)
     float *y = d->y + p * d->ldy + first;
     const size_t n = d->n - first;
     pn_f32_depthwise_c(y, x, d->w + first, d->ldw, (size_t)(k * k), n);
-    for (size_t i = 0; i < n; i++) {
-        float v = y[i] + d->bias[first + i];
-        v = v < d->lo ? d->lo : v;
-        y[i] = v > d->hi ? d->hi : v;
-    }
+    const pn_act act = {.kind = PN_ACT_CLAMP, .lo = d->lo, .hi = d->hi};
+    const pn_epilogue e = {.y = y, .bias = d->bias + first, .m = 1, .n = n, .act = &act};
+    pn_f32_epilogue_c(&e);
 }
 
 PN_DECL_DEPTHWISE_ROW(pn_f32_depthwise_row_c)

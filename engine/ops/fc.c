@@ -1,6 +1,5 @@
-/* Fully connected: one matrix-vector product an image and tile of outputs. A task takes
- * its tile's weights through all images of the run, so that they come from memory once,
- * and no product ever sees two images (its bits would depend on the batch). */
+/* Fully connected: a task takes its tile's weights through all images of the run, so that
+ * they come from memory once. */
 #include <stdlib.h>
 
 #include "engine/ops/ops.h"
@@ -56,50 +55,35 @@ static pn_status fc_prepare(struct pn_model *m, const pn_graph *g, pn_layer *l)
     return st;
 }
 
-/* All images in one product: their rows lie an image apart. */
-static void fc_together(const pn_run *r, const pn_layer *l, pn_gemm *g, const pn_act *act)
-{
-    const pn_tensor *t = r->m->tensors, *x = &t[t[l->in[0]].root],
-                    *y = &t[t[l->out].root];
-    g->a = pn_run_tensor(r, l->in[0], 0);
-    g->c = pn_run_tensor(r, l->out, 0) + g->n0;
-    g->lda = (size_t)x->image_stride;
-    g->ldc = (size_t)y->image_stride;
-    g->m = (size_t)r->n;
-    r->m->kernels.gemm(g);
-    pn_epilogue e = {.y = g->c, .ldy = g->ldc, .m = g->m, .n = g->n, .act = act};
-    if (l->u.fc.bias_f32) e.bias = l->u.fc.bias_f32 + g->n0;
-    r->m->kernels.epilogue(&e);
-}
-
 static void fc_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t task,
                     float *scratch)
 {
     (void)image;
     (void)scratch;
     const pn_fc *fc = &l->u.fc;
+    const pn_kernels *k = &r->m->kernels;
+    const pn_tensor *t = r->m->tensors;
     const int64_t n0 = task * FC_TILE;
+    /* the images' rows lie an image apart; a library's bits would depend on their number
+     */
+    const int at_once = k->gemm_is_chained ? r->n : 1;
     pn_gemm g = {.b = fc->packed,
-                 .ldc = (size_t)fc->n,
-                 .lda = (size_t)fc->k,
-                 .m = 1,
+                 .ldc = (size_t)t[t[l->out].root].image_stride,
+                 .lda = (size_t)t[t[l->in[0]].root].image_stride,
+                 .m = (size_t)at_once,
                  .n = (size_t)pn_min64(FC_TILE, fc->n - n0),
                  .k = (size_t)fc->k,
                  .n_all = (size_t)fc->n,
                  .n0 = (size_t)n0};
     pn_act act = l->act;
     if (act.slope) act.slope += n0;
-    if (r->m->kernels.gemm_is_chained) {
-        fc_together(r, l, &g, &act);
-        return;
-    }
-    for (int i = 0; i < r->n; i++) {
+    for (int i = 0; i < r->n; i += at_once) {
         g.a = pn_run_tensor(r, l->in[0], i);
         g.c = pn_run_tensor(r, l->out, i) + n0;
-        r->m->kernels.gemv(&g);
-        pn_epilogue e = {.y = g.c, .ldy = g.ldc, .m = 1, .n = g.n, .act = &act};
+        k->gemv(&g);
+        pn_epilogue e = {.y = g.c, .ldy = g.ldc, .m = g.m, .n = g.n, .act = &act};
         if (fc->bias_f32) e.bias = fc->bias_f32 + n0;
-        r->m->kernels.epilogue(&e);
+        k->epilogue(&e);
     }
 }
 
