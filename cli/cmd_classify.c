@@ -6,13 +6,13 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/args.h"
+#include "pipeline/config.h"
 #include "pipeline/cpu_budget.h"
 #include "pipeline/network.h"
 #include "stages/transform/decode.h"
 #include "stages/transform/infer.h"
 
 enum { MAX_BATCH = 8 };
-enum { MAX_FILE_BYTES = 64 << 20 }; /* what input.max_file_bytes is by default */
 
 static const char help[] =
     "Usage: penult classify MODEL.onnx IMAGE... [OPTION]...\n"
@@ -129,8 +129,8 @@ static pn_status read_image(pn_item *it, const char *path)
     if (!st) st = pn_file_open(&f, path, &err);
     if (f && !f->size)
         pn_item_fail(it, PN_REASON_EMPTY, "the file is empty");
-    else if (f && f->size > MAX_FILE_BYTES)
-        pn_item_fail(it, PN_REASON_TOO_LARGE, "more than %d bytes", MAX_FILE_BYTES);
+    else if (f && f->size > PN_USUAL_FILE_BYTES)
+        pn_item_fail(it, PN_REASON_TOO_LARGE, "more than %d bytes", PN_USUAL_FILE_BYTES);
     else if (f)
         st = pn_item_set_data(it, f->data, f->size);
     else if (err.status && st != PN_ENOMEM)

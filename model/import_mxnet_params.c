@@ -283,8 +283,7 @@ static pn_status read_sparse(reader *r, pn_mx_array *a, const pn_shape *stored)
         st = a->storage == PN_MX_CSR ? check_csr(r, a, aux) : check_rows(r, a, stored);
     if (st) return st;
 
-    uint64_t dense, limit = r->c.size * UINT64_C(16) + DENSE_SLACK_BYTES;
-    _Static_assert(DENSE_FACTOR == 16, "the limit above");
+    uint64_t dense, limit = (uint64_t)r->c.size * DENSE_FACTOR + DENSE_SLACK_BYTES;
     if (!shape_bytes(&a->shape, PN_F32, limit - r->dense_bytes, &dense))
         return array_fail(
             r, PN_EFORMAT,

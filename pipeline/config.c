@@ -8,6 +8,9 @@
 #include "base/yaml.h"
 #include "stages/registry.h"
 
+#define PN_TEXT(x) #x
+#define PN_TEXT_OF(x) PN_TEXT(x)
+
 static const char *const scores_names[] = {"model", "softmax", "as-is", NULL};
 /* in the order of pn_cpu */
 static const char *const cpu_names[] = {"auto", "c", "openblas", "avx2", "avx512", NULL};
@@ -64,7 +67,7 @@ static const pn_field input_fields[] = {
     {.key = "max_file_bytes",
      .type = PN_FIELD_INT,
      .offset = offsetof(pn_config, input.max_file_bytes),
-     .fallback = "67108864",
+     .fallback = PN_TEXT_OF(PN_USUAL_FILE_BYTES),
      .min = 1,
      .max = 2147483647,
      .help = "bytes of a file or record; a larger one is a failed image"},

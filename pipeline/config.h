@@ -14,6 +14,10 @@
 #include "penult/model.h"
 #include "penult/stage.h"
 
+/** Bytes of an image file or record unless input.max_file_bytes says otherwise; digits,
+ * as the config's table wants its text. */
+#define PN_USUAL_FILE_BYTES 67108864
+
 typedef struct pn_config {
     struct {
         char *path;       /**< absolute, as all paths here */
