@@ -7,6 +7,7 @@
 #include "cli/args.h"
 #include "cli/model_size.h"
 #include "penult/convert.h"
+#include "penult/export.h"
 #include "penult/graph.h"
 
 static const char help[] =
@@ -85,10 +86,11 @@ static pn_status check(const pn_convert_opts *o, const char *output, pn_err *err
         return pn_fail(err, PN_EINVAL,
                        "convert: an input is wanted; see penult convert -h");
     if (!output) return pn_fail(err, PN_EINVAL, "convert: -o FILE.onnx is wanted");
-    size_t n = strlen(output);
-    if (n < 6 || strcmp(output + n - 5, ".onnx") != 0)
-        return pn_fail(err, PN_EINVAL, "convert: -o %s: the name must end in .onnx",
-                       output);
+    pn_status st = pn_export_check(output, err);
+    if (st) {
+        pn_err_prefix(err, "convert");
+        return st;
+    }
     if (o->preprocess && o->preset)
         return pn_fail(err, PN_EINVAL,
                        "convert: --preprocess and --preset exclude each other");
@@ -121,7 +123,7 @@ static int run(int argc, char **argv)
     o.n_input_shapes = shapes.n;
     if (!st) st = check(&o, output, &err);
     if (!st) st = pn_convert(&g, &o, &err);
-    if (!st) st = pn_graph_write_onnx(g, output, &err);
+    if (!st) st = pn_export(g, output, &err);
     if (!st) report(g, output);
     if (st && st != PN_END) code = pn_cli_fail(&err, st);
     pn_graph_free(&g);

@@ -1,0 +1,21 @@
+/** @file export.h  From a graph to the files that other frameworks open. */
+#ifndef PENULT_EXPORT_H
+#define PENULT_EXPORT_H
+
+#include "penult/graph.h"
+#include "penult/status.h"
+
+/**
+ * Write the model in the format that the ending of `path` names (see pn_export_endings).
+ * A format of several files writes them side by side under the same stem. Each file
+ * appears whole or not at all, and the one at `path` last: where it stands, all stand.
+ * @return PN_EINVAL for another ending, PN_EUNSUPPORTED listing every node that the
+ * format has no words for, PN_EIO, PN_EFULL, PN_ENOMEM
+ */
+PN_MUST_CHECK pn_status pn_export(const pn_graph *g, const char *path, pn_err *err);
+
+/** Whether pn_export knows the ending, so that it is told before the work begins.
+ * @return PN_EINVAL listing the endings */
+PN_MUST_CHECK pn_status pn_export_check(const char *path, pn_err *err);
+
+#endif

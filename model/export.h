@@ -1,0 +1,10 @@
+/** @file export.h  What a writer of one format is. */
+#ifndef PN_MODEL_EXPORT_H
+#define PN_MODEL_EXPORT_H
+
+#include "penult/export.h"
+
+/** As pn_export, for one ending. */
+typedef pn_status pn_export_fn(const pn_graph *g, const char *path, pn_err *err);
+
+#endif
