@@ -70,6 +70,16 @@ static void space_give(space *s, int64_t at, int64_t size)
     }
 }
 
+/* Floats from pixel to pixel of a map with memory of its own. Pixels a power of two apart
+ * share few sets of the cache: from 256 channels on a line lies between them. */
+static int64_t spread(const pn_tensor *x)
+{
+    const int64_t channels = x->shape.dim[0];
+    const bool is_one = x->shape.dim[1] * x->shape.dim[2] == 1;
+    return channels % 256 || x->is_dense || is_one ? channels
+                                                   : channels + PN_ALIGN_FLOATS;
+}
+
 /* What follows from the parent, which has been done. */
 static void place_in_parent(struct pn_model *m, int t)
 {
@@ -77,7 +87,7 @@ static void place_in_parent(struct pn_model *m, int t)
     const bool is_map = pn_tensor_is_map(x);
     x->root = t;
     x->offset = 0;
-    x->pixel_stride = is_map ? x->shape.dim[0] : 1;
+    x->pixel_stride = !is_map ? 1 : x->parent != PN_NONE ? x->shape.dim[0] : spread(x);
     if (x->parent != PN_NONE) {
         const pn_tensor *p = &m->tensors[x->parent];
         x->root = p->root;
@@ -154,7 +164,8 @@ static bool can_overwrite(const struct pn_model *m, const int *up, int i, int k)
     const int in = l->in[k], other = l->in[1 - k];
     if (in == PN_NONE || in == l->out) return false;
     const pn_tensor *x = &m->tensors[in], *y = &m->tensors[l->out];
-    if (x->root != in || y->root != l->out || !pn_shape_equal(&x->shape, &y->shape))
+    if (x->root != in || y->root != l->out || !pn_shape_equal(&x->shape, &y->shape) ||
+        x->pixel_stride != y->pixel_stride)
         return false;
     if (other != PN_NONE && other != in && m->tensors[other].root == x->root)
         return false;
@@ -196,7 +207,9 @@ static pn_status place_roots(struct pn_model *m, const calendar *c, space *s)
     for (int day = 0; day <= m->n_layers + 1; day++) {
         for (int t = c->begins[day]; t != PN_NONE; t = c->next_begin[t]) {
             pn_tensor *x = &m->tensors[t];
-            x->image_stride = round_up(pn_shape_count(&x->shape));
+            x->image_stride =
+                round_up(pn_tensor_is_map(x) ? x->shape.dim[1] * x->stride[1]
+                                             : pn_shape_count(&x->shape));
             x->arena_offset = space_take(s, x->image_stride);
             if (s->peak > ((int64_t)1 << 40)) return PN_EUNSUPPORTED;
         }

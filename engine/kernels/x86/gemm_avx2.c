@@ -7,14 +7,16 @@
 #include "engine/kernels/kernels.h"
 
 #define INLINE static inline __attribute__((always_inline))
-enum { ROWS = 6 };
+/* CHUNK rows go through all columns before the next: what they read of a and write of c,
+ * and the residual, stays in the second-level cache meanwhile. */
+enum { ROWS = 6, CHUNK = 96 };
 
 /* one block of k under one tile */
 typedef struct tile_args {
+    const float *sums; /* of the blocks of k before this one, a panel apart; NULL: none */
     float *c;
     const float *a, *b;
     size_t ldc, lda, k;
-    bool more;                /* add to what the blocks of k before this one left in c */
     const pn_epilogue *after; /* NULL but in the last block of k */
     size_t row, column;       /* of c[0] in the product, for `after` */
 } tile_args;
@@ -28,11 +30,23 @@ INLINE __m256 finish(const pn_epilogue *e, __m256 v, size_t row, size_t column)
     return _mm256_min_ps(_mm256_set1_ps(e->act->hi), v);
 }
 
+/* What the tile will write, and the residual, are on their way while it multiplies. */
+INLINE void fetch(const tile_args *t, const int n)
+{
+    const pn_epilogue *e = t->after;
+    for (int i = 0; i < n; i++) {
+        __builtin_prefetch(t->c + (size_t)i * t->ldc, 1);
+        if (e && e->r)
+            __builtin_prefetch(e->r + (t->row + (size_t)i) * e->ldr + t->column);
+    }
+}
+
 /* n rows (a constant where this is inlined) of one panel */
 INLINE void tile(const tile_args *t, const int n)
 {
     const float *b = t->b;
     __m256 sum[ROWS][2];
+    fetch(t, n);
 #pragma GCC unroll 6
     for (int i = 0; i < n; i++)
         sum[i][0] = sum[i][1] = _mm256_setzero_ps();
@@ -52,7 +66,8 @@ INLINE void tile(const tile_args *t, const int n)
         for (int j = 0; j < 2; j++) {
             float *y = t->c + (size_t)i * t->ldc + 8 * j;
             __m256 v = sum[i][j];
-            if (t->more) v = _mm256_add_ps(_mm256_loadu_ps(y), v);
+            if (t->sums)
+                v = _mm256_add_ps(_mm256_loadu_ps(t->sums + i * PN_PANEL + 8 * j), v);
             if (t->after)
                 v = finish(t->after, v, t->row + (size_t)i, t->column + 8 * (size_t)j);
             _mm256_storeu_ps(y, v);
@@ -84,22 +99,26 @@ static void tile_of(const tile_args *t, size_t n)
     }
 }
 
-/* All rows of one panel, block after block; near-equal tiles: 8 rows are 4 + 4, as 6 + 2
- * would wait for the latency of the FMAs. */
+/* Rows row .. row + m, at most CHUNK, of one panel, block after block of k; near-equal
+ * tiles: 8 rows are 4 + 4, as 6 + 2 would wait for the latency of the FMAs. The sums on
+ * their way lie side by side: in c, a row apart, they would fall into few sets of the
+ * cache. */
 static void panel(const pn_gemm *g, float *c, size_t ldc, size_t column, size_t row,
                   size_t m, const pn_epilogue *after)
 {
+    _Alignas(64) float sums[CHUNK * PN_PANEL];
     const float *b = g->b + (g->n0 + column) * g->k;
     for (size_t k0 = 0; k0 < g->k; k0 += PN_K_BLOCK) {
         const bool is_last = g->k - k0 <= PN_K_BLOCK;
-        tile_args t = {.ldc = ldc, .lda = g->lda, .more = k0 > 0, .column = column};
+        tile_args t = {.ldc = is_last ? ldc : PN_PANEL, .lda = g->lda, .column = column};
         t.b = b + k0 * PN_PANEL;
         t.k = is_last ? g->k - k0 : PN_K_BLOCK;
         t.after = is_last ? after : NULL;
         size_t tiles = (m + ROWS - 1) / ROWS;
         for (size_t i = 0, n; i < m; i += n, tiles--) {
             n = (m - i + tiles - 1) / tiles;
-            t.c = c + i * ldc;
+            t.c = is_last ? c + i * ldc : sums + i * PN_PANEL;
+            t.sums = k0 ? sums + i * PN_PANEL : NULL;
             t.a = g->a + (row + i) * g->lda + k0;
             t.row = row + i;
             tile_of(&t, n);
@@ -108,24 +127,27 @@ static void panel(const pn_gemm *g, float *c, size_t ldc, size_t column, size_t 
 }
 
 /* A panel that is not full must not write past its columns. */
-static void edge(const pn_gemm *g, size_t column)
+static void edge(const pn_gemm *g, size_t column, size_t row, size_t m)
 {
-    float sums[ROWS * PN_PANEL];
-    const size_t n = g->n - column;
-    for (size_t row = 0, m; row < g->m; row += m) {
-        m = g->m - row < ROWS ? g->m - row : (size_t)ROWS;
-        panel(g, sums, PN_PANEL, column, row, m, NULL);
-        for (size_t i = 0; i < m; i++)
-            memcpy(g->c + (row + i) * g->ldc + column, sums + i * PN_PANEL,
-                   n * sizeof(float));
-    }
-    if (g->after) pn_epilogue_columns(g->after, column);
+    float whole[CHUNK * PN_PANEL];
+    panel(g, whole, PN_PANEL, column, row, m, NULL);
+    for (size_t i = 0; i < m; i++)
+        memcpy(g->c + (row + i) * g->ldc + column, whole + i * PN_PANEL,
+               (g->n - column) * sizeof(float));
+}
+
+static void chunk(const pn_gemm *g, size_t row, size_t m)
+{
+    size_t j = 0;
+    for (; j + PN_PANEL <= g->n; j += PN_PANEL)
+        panel(g, g->c + row * g->ldc + j, g->ldc, j, row, m, g->after);
+    if (j < g->n) edge(g, j, row, m);
 }
 
 PN_DECL_GEMM(pn_f32_gemm_avx2)
 {
-    size_t j = 0;
-    for (; j + PN_PANEL <= g->n; j += PN_PANEL)
-        panel(g, g->c + j, g->ldc, j, 0, g->m, g->after);
-    if (j < g->n) edge(g, j);
+    for (size_t row = 0; row < g->m; row += CHUNK)
+        chunk(g, row, g->m - row < CHUNK ? g->m - row : (size_t)CHUNK);
+    const size_t whole = g->n / PN_PANEL * PN_PANEL;
+    if (g->after && whole < g->n) pn_epilogue_columns(g->after, whole);
 }
