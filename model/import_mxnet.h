@@ -18,7 +18,8 @@
 
 typedef enum pn_mx_storage { PN_MX_DENSE, PN_MX_ROW_SPARSE, PN_MX_CSR } pn_mx_storage;
 
-/** One array of a .params file. Pointers go into the mapped file. */
+/** One array of a .params file. Pointers go into the mapped file, or into the arena where
+ * the file has other than plain elements (compressed, big-endian, in Fortran's order). */
 typedef struct pn_mx_array {
     const char *name; /**< without "arg:" or "aux:"; NULL: none, or a foreign prefix */
     pn_dtype dtype;
@@ -42,12 +43,19 @@ typedef struct pn_mx_params {
     void *array_block;
 } pn_mx_params;
 
-/** Parse a mapped .params file (all versions, V0 to V3). `file` must outlive *out. Every
- * count is checked against the bytes that are left. @return PN_EFORMAT naming array and
- * byte, PN_EUNSUPPORTED (big-endian, a NumPy archive, more than PN_MAX_DIMS dimensions)
+/** Parse a mapped .params file (all versions, V0 to V3, or an .npz). `file` must outlive
+ * *out. Every count is checked against the bytes that are left. @return PN_EFORMAT naming
+ * array and byte, PN_EUNSUPPORTED (big-endian, more than PN_MAX_DIMS dimensions)
  */
 PN_MUST_CHECK pn_status pn_mx_params_read(pn_mx_params **out, const pn_file *file,
                                           pn_err *err);
+/** The same for what MXNet 2 writes under that name, an .npz or an .npy, into *p, names
+ * not yet in order: import_mxnet_npz.c. */
+PN_MUST_CHECK pn_status pn_mx_params_read_npz(pn_mx_params *p, const pn_file *file,
+                                              pn_err *err);
+/** "arg:conv0_weight" is conv0_weight, a name without a section is itself, and MXNet
+ * skips whatever has a section that it does not know: NULL. */
+const char *pn_mx_strip_section(const char *name);
 /** *p becomes NULL and may be NULL. */
 void pn_mx_params_free(pn_mx_params **p);
 /** NULL if there is no array of that name. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "model/npy.h"
 
 enum {
     MAX_NDIM = 32,
@@ -361,9 +362,7 @@ static pn_status read_arrays(reader *r, pn_mx_params *p, uint64_t n)
     return PN_OK;
 }
 
-/* "arg:conv0_weight" is conv0_weight, a name without a section is itself, and MXNet skips
- * whatever has a section that it does not know */
-static const char *strip_section(const char *name)
+const char *pn_mx_strip_section(const char *name)
 {
     if (!strncmp(name, "arg:", 4) || !strncmp(name, "aux:", 4)) return name + 4;
     return strchr(name, ':') ? NULL : name;
@@ -388,7 +387,7 @@ static pn_status read_names(reader *r, pn_mx_params *p, uint64_t n)
                            r->path, i, at, MAX_NAME_BYTES);
         const char *copy = pn_arena_strndup(&p->arena, (const char *)text, (size_t)size);
         if (!copy) return pn_fail(r->err, PN_ENOMEM, "%s: out of memory", r->path);
-        p->arrays[i].name = strip_section(copy);
+        p->arrays[i].name = pn_mx_strip_section(copy);
         if (p->arrays[i].name) p->by_name[p->n_named++] = (int)i;
     }
     return PN_OK;
@@ -417,10 +416,6 @@ static pn_status check_frame(reader *r)
     size_t size = r->c.size;
     if (size >= 8 && !memcmp(d, big_endian, 8))
         return pn_fail(r->err, PN_EUNSUPPORTED, "%s: a big-endian .params file", r->path);
-    if (size >= 4 && (!memcmp(d, "PK", 2) || !memcmp(d, "\x93NUM", 4)))
-        return pn_fail(r->err, PN_EUNSUPPORTED,
-                       "%s: a NumPy archive (MXNet 2): save it again with MXNet 1.x",
-                       r->path);
     if (take_u64(&r->c) != LIST_MAGIC || left(&r->c) < 16)
         return pn_fail(r->err, PN_EFORMAT,
                        "%s: not a .params file: its first bytes are not "
@@ -450,7 +445,6 @@ static pn_status read_list(reader *r, pn_mx_params *p)
     p->by_name = calloc((size_t)n_names + 1, sizeof(int));
     if (!p->by_name) return pn_fail(r->err, PN_ENOMEM, "%s: out of memory", r->path);
     st = read_names(r, p, n_names);
-    if (!st) st = index_names(r, p);
     if (!st && left(&r->c))
         st = pn_fail(r->err, PN_EFORMAT,
                      "%s: %zu bytes behind the end of the list at byte %zu", r->path,
@@ -464,7 +458,9 @@ pn_status pn_mx_params_read(pn_mx_params **out, const pn_file *file, pn_err *err
     if (!p) return pn_fail(err, PN_ENOMEM, "%s: out of memory", file->path);
     reader r = {
         .c = {.data = file->data, .size = file->size}, .path = file->path, .err = err};
-    pn_status st = read_list(&r, p);
+    pn_status st =
+        pn_npz_suits(file) ? pn_mx_params_read_npz(p, file, err) : read_list(&r, p);
+    if (!st) st = index_names(&r, p);
     if (st)
         pn_mx_params_free(&p);
     else

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "checkpoint.h"
+#include "tests/unit/model/onnx_cases.h"
 
 static const int64_t two_by_three[] = {2, 3};
 static const float six[] = {1, -2, 3, -4, 5, -6};
@@ -392,8 +393,8 @@ static void foreign_files_are_told_apart(void **state)
         const char *part;
     } cases[] = {
         {{0, 0, 0, 0, 0, 0, 1, 0x12}, PN_EUNSUPPORTED, "big-endian"},
-        {{'P', 'K', 3, 4}, PN_EUNSUPPORTED, "NumPy"},
-        {{0x93, 'N', 'U', 'M', 'P', 'Y'}, PN_EUNSUPPORTED, "NumPy"},
+        {{'P', 'K', 3, 4}, PN_EFORMAT, "without its directory"},
+        {{0x93, 'N', 'U', 'M', 'P', 'Y'}, PN_EUNSUPPORTED, "version 0.0"},
         {{0x13, 1}, PN_EFORMAT, "not a .params file"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -489,6 +490,62 @@ static void mxnets_own_v0_file_is_read(void **state)
     free(path);
 }
 
+/* the case of that name among the arrays that numpy wrote, as its file's bytes */
+static bytes numpys_file(const char *name)
+{
+    pn_file *f;
+    onnx_case c = {0};
+    bytes b = {0};
+    size_t at = 0;
+    assert_int_equal(
+        pn_file_open(&f, PN_SOURCE_DIR "/tests/unit/model/npy_cases.bin", NULL), PN_OK);
+    while (!b.data && case_next(f, &at, &c)) {
+        if (strcmp(c.name, name) == 0) put(&b, c.model, c.model_size);
+        case_fini(&c);
+    }
+    pn_file_close(&f);
+    assert_non_null(b.data);
+    return b;
+}
+
+static void an_npz_holds_what_a_params_file_holds(void **state)
+{
+    (void)state;
+    static const float want[] = {1, -2, 3, -4, 5, -6};
+    bytes b = numpys_file("checkpoint");
+    unsigned char *copy;
+    pn_mx_params *p;
+    pn_err err = {0};
+    assert_int_equal(read_params(&p, &b, &copy, &err), PN_OK);
+    assert_int_equal(p->n_arrays, 4);
+    assert_int_equal(p->n_named, 3);
+    expect_floats(pn_mx_params_find(p, "plain"), want, 6);
+    expect_floats(pn_mx_params_find(p, "big"), want, 6);
+    expect_floats(pn_mx_params_find(p, "turned"), want, 6);
+    assert_null(pn_mx_params_find(p, "none"));
+    const unsigned char *plain = pn_mx_params_find(p, "plain")->data;
+    assert_true(plain > copy && plain < copy + b.size); /* mapped, not copied */
+    pn_mx_params_free(&p);
+    free(copy);
+    bytes_fini(&b);
+
+    b = numpys_file("compressed checkpoint");
+    assert_int_equal(read_params(&p, &b, &copy, &err), PN_OK);
+    expect_floats(pn_mx_params_find(p, "half"), want, 6);
+    pn_mx_params_free(&p);
+    free(copy);
+    bytes_fini(&b);
+
+    b = numpys_file("checkpoint of one");
+    assert_int_equal(read_params(&p, &b, &copy, &err), PN_OK);
+    assert_int_equal(p->n_arrays, 1);
+    assert_false(p->has_names);
+    expect_floats(&p->arrays[0], want, 6);
+    pn_mx_params_free(&p);
+    free(copy);
+    bytes_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,6 +562,7 @@ int main(void)
         cmocka_unit_test(every_truncation_is_an_error),
         cmocka_unit_test(no_flipped_byte_is_a_crash),
         cmocka_unit_test(mxnets_own_v0_file_is_read),
+        cmocka_unit_test(an_npz_holds_what_a_params_file_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
