@@ -1,7 +1,6 @@
 /* 12 rows x 32 columns (two panels): 24 accumulators of the 32 registers, 24 FMAs for 14
  * loads a step. A panel alone runs as 12 x 16: still 12 independent chains. */
 #include <immintrin.h>
-#include <string.h>
 
 #include "engine/kernels/kernels.h"
 
@@ -18,6 +17,7 @@ typedef struct tile_args {
     bool is_last;             /* block of k: c is the product's */
     const pn_epilogue *after; /* NULL but in the last block of k */
     size_t row, column;       /* of c[0] in the product, for `after` */
+    __mmask16 kept;           /* columns of the last panel; others must not be written */
 } tile_args;
 
 INLINE __m512 finish(const pn_epilogue *e, __m512 v, size_t row, size_t column)
@@ -57,7 +57,8 @@ INLINE void step(__m512 sum[ROWS][2], const tile_args *t, size_t k, const int n,
     }
 }
 
-INLINE void tile(const tile_args *t, const int n, const int p)
+/* A whole panel is stored without a mask: is_cut is a constant too. */
+INLINE void tile(const tile_args *t, const int n, const int p, const bool is_cut)
 {
     __m512 sum[ROWS][2];
     size_t k = 0;
@@ -83,120 +84,117 @@ INLINE void tile(const tile_args *t, const int n, const int p)
             if (t->after)
                 v = finish(t->after, v, t->row + (size_t)i,
                            t->column + (size_t)j * PN_PANEL);
-            _mm512_storeu_ps(y, v);
+            if (is_cut && j + 1 == p)
+                _mm512_mask_storeu_ps(y, t->kept, v);
+            else
+                _mm512_storeu_ps(y, v);
         }
 }
 
-INLINE void tile_of(const tile_args *t, size_t n, const int p)
+INLINE void tile_of(const tile_args *t, size_t n, const int p, const bool is_cut)
 {
     switch (n) {
     case 12:
-        tile(t, 12, p);
+        tile(t, 12, p, is_cut);
         break;
     case 11:
-        tile(t, 11, p);
+        tile(t, 11, p, is_cut);
         break;
     case 10:
-        tile(t, 10, p);
+        tile(t, 10, p, is_cut);
         break;
     case 9:
-        tile(t, 9, p);
+        tile(t, 9, p, is_cut);
         break;
     case 8:
-        tile(t, 8, p);
+        tile(t, 8, p, is_cut);
         break;
     case 7:
-        tile(t, 7, p);
+        tile(t, 7, p, is_cut);
         break;
     case 6:
-        tile(t, 6, p);
+        tile(t, 6, p, is_cut);
         break;
     case 5:
-        tile(t, 5, p);
+        tile(t, 5, p, is_cut);
         break;
     case 4:
-        tile(t, 4, p);
+        tile(t, 4, p, is_cut);
         break;
     case 3:
-        tile(t, 3, p);
+        tile(t, 3, p, is_cut);
         break;
     case 2:
-        tile(t, 2, p);
+        tile(t, 2, p, is_cut);
         break;
     default:
-        tile(t, 1, p);
+        tile(t, 1, p, is_cut);
         break;
     }
 }
 
-static void tile_one(const tile_args *t, size_t n)
+typedef void tile_fn(const tile_args *t, size_t n);
+
+static void one_panel(const tile_args *t, size_t n)
 {
-    tile_of(t, n, 1);
+    tile_of(t, n, 1, false);
 }
 
-static void tile_two(const tile_args *t, size_t n)
+static void two_panels(const tile_args *t, size_t n)
 {
-    tile_of(t, n, 2);
+    tile_of(t, n, 2, false);
 }
 
-/* Rows row .. row + m, at most CHUNK, of one panel or two: block after block of k, in
- * near-equal tiles of rows. The sums on their way lie side by side: in c, a row apart,
- * they would fall into few sets of the cache. */
-static void panels(const pn_gemm *g, float *c, size_t ldc, size_t column, size_t row,
-                   size_t m, bool two, const pn_epilogue *after)
+static void one_cut(const tile_args *t, size_t n)
+{
+    tile_of(t, n, 1, true);
+}
+
+static void two_cut(const tile_args *t, size_t n)
+{
+    tile_of(t, n, 2, true);
+}
+
+/* by number of panels, and whether the last of them is cut */
+static tile_fn *const tiles_of[2][2] = {{one_panel, one_cut}, {two_panels, two_cut}};
+
+/* Rows row .. row + m, at most CHUNK, of `width` columns, at most two panels: block after
+ * block of k, in near-equal tiles of rows. The sums on their way lie side by side: in c,
+ * a row apart, they would fall into few sets of the cache. */
+static void panels(const pn_gemm *g, size_t column, size_t width, size_t row, size_t m)
 {
     _Alignas(64) float sums[CHUNK * WIDE];
+    float *c = g->c + row * g->ldc + column;
     const float *b = g->b + (g->n0 + column) * g->k;
+    const size_t cut = width % PN_PANEL;
+    const int more = width > PN_PANEL;
+    tile_args t = {.lda = g->lda, .column = column};
+    t.kept = (__mmask16)((1U << cut) - 1);
     for (size_t k0 = 0; k0 < g->k; k0 += PN_K_BLOCK) {
-        const bool is_last = g->k - k0 <= PN_K_BLOCK;
-        tile_args t = {.ldc = is_last ? ldc : WIDE, .lda = g->lda, .column = column};
+        t.is_last = g->k - k0 <= PN_K_BLOCK;
         t.b = b + k0 * PN_PANEL;
-        t.b_next = two ? t.b + g->k * PN_PANEL : t.b;
-        t.k = is_last ? g->k - k0 : PN_K_BLOCK;
-        t.is_last = is_last;
-        t.after = is_last ? after : NULL;
-        size_t tiles = (m + ROWS - 1) / ROWS;
-        for (size_t i = 0, n; i < m; i += n, tiles--) {
-            n = (m - i + tiles - 1) / tiles;
-            t.c = is_last ? c + i * ldc : sums + i * WIDE;
+        t.b_next = more ? t.b + g->k * PN_PANEL : t.b;
+        t.k = t.is_last ? g->k - k0 : PN_K_BLOCK;
+        t.after = t.is_last ? g->after : NULL;
+        t.ldc = t.is_last ? g->ldc : WIDE;
+        tile_fn *const tile_rows = tiles_of[more][t.is_last && cut];
+        size_t left = (m + ROWS - 1) / ROWS;
+        for (size_t i = 0, n; i < m; i += n, left--) {
+            n = (m - i + left - 1) / left;
+            t.c = t.is_last ? c + i * g->ldc : sums + i * WIDE;
             t.sums = k0 ? sums + i * WIDE : NULL;
             t.a = g->a + (row + i) * g->lda + k0;
             t.row = row + i;
-            if (two)
-                tile_two(&t, n);
-            else
-                tile_one(&t, n);
+            tile_rows(&t, n);
         }
     }
-}
-
-/* A panel that is not full must not write past its columns. */
-static void edge(const pn_gemm *g, size_t column, size_t row, size_t m)
-{
-    float whole[CHUNK * PN_PANEL];
-    panels(g, whole, PN_PANEL, column, row, m, false, NULL);
-    for (size_t i = 0; i < m; i++)
-        memcpy(g->c + (row + i) * g->ldc + column, whole + i * PN_PANEL,
-               (g->n - column) * sizeof(float));
-}
-
-static void chunk(const pn_gemm *g, size_t row, size_t m)
-{
-    float *c = g->c + row * g->ldc;
-    size_t j = 0;
-    for (; j + WIDE <= g->n; j += WIDE)
-        panels(g, c + j, g->ldc, j, row, m, true, g->after);
-    if (j + PN_PANEL <= g->n) {
-        panels(g, c + j, g->ldc, j, row, m, false, g->after);
-        j += PN_PANEL;
-    }
-    if (j < g->n) edge(g, j, row, m);
 }
 
 PN_DECL_GEMM(pn_f32_gemm_avx512)
 {
-    for (size_t row = 0; row < g->m; row += CHUNK)
-        chunk(g, row, g->m - row < CHUNK ? g->m - row : (size_t)CHUNK);
-    const size_t whole = g->n / PN_PANEL * PN_PANEL;
-    if (g->after && whole < g->n) pn_epilogue_columns(g->after, whole);
+    for (size_t row = 0; row < g->m; row += CHUNK) {
+        const size_t m = g->m - row < CHUNK ? g->m - row : (size_t)CHUNK;
+        for (size_t j = 0; j < g->n; j += WIDE)
+            panels(g, j, g->n - j < WIDE ? g->n - j : (size_t)WIDE, row, m);
+    }
 }
