@@ -7,6 +7,7 @@
 #include "engine/passes/passes.h"
 #include "engine/plan.h"
 #include "engine/resize_input.h"
+#include "engine/segments.h"
 #include "engine/tap_names.h"
 
 static pn_status prepare_layers(struct pn_model *m, const pn_graph *g, pn_err *err)
@@ -57,6 +58,8 @@ static pn_status compile(struct pn_model *m, const pn_graph *g, const int *taps,
     if (!tensors) return pn_fail(err, PN_ENOMEM, "compile: out of memory");
     pn_status st = pn_lower_graph(m, g, taps, n, tensors, err);
     if (!st && (st = pn_passes_run(m)))
+        pn_fail(err, st, "compile: %s", pn_status_name(st));
+    if (!st && (st = pn_segments_find(m)))
         pn_fail(err, st, "compile: %s", pn_status_name(st));
     if (!st) st = pn_plan_tensors(m, err);
     if (!st) st = prepare_layers(m, g, err);

@@ -37,7 +37,14 @@ typedef struct pn_tensor {
     int64_t arena_offset; /**< of a root: floats, times the batch's capacity */
     int64_t image_stride; /**< of a root: floats from one image to the next */
     int first, last;      /**< of a root: layers between which it is alive */
+    bool is_local;        /**< of a root: lives within one segment */
 } pn_tensor;
+
+/** Layers first .. end - 1. An image may go through them alone, on one thread, while
+ * others are elsewhere in them: what it leaves behind is still in the cache. */
+typedef struct pn_segment {
+    int first, end;
+} pn_segment;
 
 /** Loops over up to PN_MAX_DIMS dimensions, innermost last, over an output and two
  * inputs. */
@@ -213,7 +220,9 @@ struct pn_model {
     pn_tensor *tensors;
     int n_layers, layers_capacity;
     pn_layer *layers;
-    int input; /**< tensor */
+    int n_segments;
+    pn_segment *segments; /**< all layers, in order */
+    int input;            /**< tensor */
     int n_taps;
     pn_tap *taps;
     struct pn_block *blocks; /**< packed weights */

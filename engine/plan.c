@@ -196,51 +196,167 @@ static pn_status share_memory(struct pn_model *m)
     return st;
 }
 
-/* Roots by the layer at which they begin and end, as linked lists. */
-typedef struct calendar {
-    int *begins, *ends;         /* by layer + 1; head of a list, PN_NONE: empty */
-    int *next_begin, *next_end; /* by tensor */
-} calendar;
+/* Floats that are wanted from day `first` to day `last`. */
+typedef struct piece {
+    int64_t floats, at;
+    int first, last;
+    int next_begin, next_end; /* in lists of pieces that begin or end on one day */
+} piece;
 
-static pn_status place_roots(struct pn_model *m, const calendar *c, space *s)
+/* Places for n pieces, day after day. @return PN_ENOMEM, PN_EUNSUPPORTED */
+static pn_status place(piece *p, int n, int first_day, int last_day, int64_t *peak)
 {
-    for (int day = 0; day <= m->n_layers + 1; day++) {
-        for (int t = c->begins[day]; t != PN_NONE; t = c->next_begin[t]) {
-            pn_tensor *x = &m->tensors[t];
-            x->image_stride =
-                round_up(pn_tensor_is_map(x) ? x->shape.dim[1] * x->stride[1]
-                                             : pn_shape_count(&x->shape));
-            x->arena_offset = space_take(s, x->image_stride);
-            if (s->peak > ((int64_t)1 << 40)) return PN_EUNSUPPORTED;
-        }
-        for (int t = c->ends[day]; t != PN_NONE; t = c->next_end[t])
-            space_give(s, m->tensors[t].arena_offset, m->tensors[t].image_stride);
+    const size_t days = (size_t)(last_day - first_day) + 1;
+    int *begins = malloc(2 * days * sizeof(*begins)), *ends = begins + days;
+    space s = {.holes = malloc(((size_t)n + 1) * sizeof(hole))};
+    pn_status st = begins && s.holes ? PN_OK : PN_ENOMEM;
+    for (size_t d = 0; !st && d < 2 * days; d++)
+        begins[d] = PN_NONE;
+    for (int i = n - 1; !st && i >= 0; i--) {
+        p[i].next_begin = begins[p[i].first - first_day];
+        begins[p[i].first - first_day] = i;
+        p[i].next_end = ends[p[i].last - first_day];
+        ends[p[i].last - first_day] = i;
     }
-    return PN_OK;
+    for (size_t d = 0; !st && d < days; d++) {
+        for (int i = begins[d]; !st && i != PN_NONE; i = p[i].next_begin) {
+            p[i].at = space_take(&s, p[i].floats);
+            if (s.peak > ((int64_t)1 << 40)) st = PN_EUNSUPPORTED;
+        }
+        for (int i = ends[d]; !st && i != PN_NONE; i = p[i].next_end)
+            space_give(&s, p[i].at, p[i].floats);
+    }
+    *peak = s.peak;
+    free(s.holes);
+    free(begins);
+    return st;
+}
+
+/* What place_all() works with; all by tensor, but `segment`. */
+typedef struct work {
+    piece *pieces;
+    int *owner;   /* of a piece: a root, or ~segment for the block of its locals */
+    int *segment; /* by layer */
+    int *next;    /* in the list of a segment's local roots */
+    int *locals;  /* by segment: head of that list */
+} work;
+
+static int64_t image_floats(const pn_tensor *x)
+{
+    return round_up(pn_tensor_is_map(x) ? x->shape.dim[1] * x->stride[1]
+                                        : pn_shape_count(&x->shape));
+}
+
+/* A root of one segment alone becomes local; the others live as long as any image may be
+ * in the segments where they begin and end. */
+static void sort_roots(struct pn_model *m, work *w)
+{
+    for (int i = 0; i < m->n_segments; i++) {
+        w->locals[i] = PN_NONE;
+        for (int l = m->segments[i].first; l < m->segments[i].end; l++)
+            w->segment[l] = i;
+    }
+    for (int t = m->n_tensors - 1; t >= 0; t--) {
+        pn_tensor *x = &m->tensors[t];
+        if (x->root != t || x->first == INT_MAX) continue;
+        x->image_stride = image_floats(x);
+        const int begin = x->first >= 0 ? w->segment[x->first] : PN_NONE;
+        const int end = x->last < m->n_layers ? w->segment[x->last] : PN_NONE;
+        x->is_local = begin != PN_NONE && begin == end &&
+                      m->segments[end].end - m->segments[end].first > 1;
+        if (x->is_local) {
+            w->next[t] = w->locals[begin];
+            w->locals[begin] = t;
+            continue;
+        }
+        if (begin != PN_NONE) x->first = m->segments[begin].first;
+        if (end != PN_NONE) x->last = m->segments[end].end - 1;
+    }
+}
+
+/* The local roots of a segment lie in one block an image, so that images that are at
+ * different layers do not meet. Its floats are in *floats, offsets in the roots. */
+static pn_status place_locals(struct pn_model *m, work *w, int segment, piece *scratch,
+                              int64_t *floats)
+{
+    int n = 0;
+    const pn_segment *s = &m->segments[segment];
+    for (int t = w->locals[segment]; t != PN_NONE; t = w->next[t]) {
+        const pn_tensor *x = &m->tensors[t];
+        scratch[n++] =
+            (piece){.floats = x->image_stride, .first = x->first, .last = x->last};
+    }
+    *floats = 0;
+    if (!n) return PN_OK;
+    pn_status st = place(scratch, n, s->first, s->end - 1, floats);
+    n = 0;
+    for (int t = w->locals[segment]; !st && t != PN_NONE; t = w->next[t])
+        m->tensors[t].offset = scratch[n++].at;
+    return st;
+}
+
+static pn_status place_roots(struct pn_model *m, work *w)
+{
+    int n = 0;
+    pn_status st = PN_OK;
+    for (int i = 0; !st && i < m->n_segments; i++) {
+        int64_t floats;
+        st = place_locals(m, w, i, &w->pieces[n], &floats);
+        if (st || !floats) continue;
+        w->owner[n] = ~i;
+        w->pieces[n++] = (piece){.floats = floats,
+                                 .first = m->segments[i].first,
+                                 .last = m->segments[i].end - 1};
+    }
+    for (int t = 0; t < m->n_tensors; t++) {
+        const pn_tensor *x = &m->tensors[t];
+        if (x->root != t || x->first == INT_MAX || x->is_local) continue;
+        w->owner[n] = t;
+        w->pieces[n++] =
+            (piece){.floats = x->image_stride, .first = x->first, .last = x->last};
+    }
+    if (!st) st = place(w->pieces, n, -1, m->n_layers, &m->image_floats);
+    for (int i = 0; !st && i < n; i++) {
+        const piece *p = &w->pieces[i];
+        if (w->owner[i] >= 0) {
+            m->tensors[w->owner[i]].arena_offset = p->at;
+            continue;
+        }
+        for (int t = w->locals[~w->owner[i]]; t != PN_NONE; t = w->next[t]) {
+            m->tensors[t].arena_offset = p->at;
+            m->tensors[t].image_stride = p->floats;
+        }
+    }
+    return st;
+}
+
+/* Views lie where their root lies in its block. */
+static void move_views(struct pn_model *m)
+{
+    for (int t = 0; t < m->n_tensors; t++) {
+        pn_tensor *x = &m->tensors[t];
+        if (x->root != t && m->tensors[x->root].is_local)
+            x->offset += m->tensors[x->root].offset;
+    }
 }
 
 static pn_status place_all(struct pn_model *m)
 {
-    const size_t days = (size_t)m->n_layers + 2, n = (size_t)m->n_tensors;
-    int *all = malloc((2 * days + 2 * n + 1) * sizeof(*all));
-    space s = {.holes = malloc((n + 1) * sizeof(hole))};
+    const size_t pieces = (size_t)m->n_tensors + (size_t)m->n_segments + 1;
+    const size_t layers = (size_t)m->n_layers + 1;
+    int *all = malloc((pieces * 3 + layers) * sizeof(*all));
+    work w = {.pieces = malloc(pieces * sizeof(*w.pieces))};
     pn_status st = PN_ENOMEM;
-    if (all && s.holes) {
-        for (size_t i = 0; i < 2 * days; i++)
-            all[i] = PN_NONE;
-        calendar c = {all, all + days, all + 2 * days, all + 2 * days + n};
-        for (int t = m->n_tensors - 1; t >= 0; t--) {
-            const pn_tensor *x = &m->tensors[t];
-            if (x->root != t || x->first == INT_MAX) continue;
-            c.next_begin[t] = c.begins[x->first + 1];
-            c.begins[x->first + 1] = t;
-            c.next_end[t] = c.ends[x->last + 1];
-            c.ends[x->last + 1] = t;
-        }
-        st = place_roots(m, &c, &s);
-        m->image_floats = s.peak;
+    if (all && w.pieces) {
+        w.owner = all;
+        w.next = all + pieces;
+        w.locals = all + 2 * pieces;
+        w.segment = all + 3 * pieces;
+        sort_roots(m, &w);
+        st = place_roots(m, &w);
+        if (!st) move_views(m);
     }
-    free(s.holes);
+    free(w.pieces);
     free(all);
     return st;
 }

@@ -18,12 +18,17 @@ typedef struct pn_run {
     int64_t capacity; /**< images the arena was made for */
     int n;            /**< images of this run */
     int threads;      /**< of the team */
+    int64_t first;    /**< slot of image 0 */
+    int64_t
+        own_slot; /**< where a segment's local tensors are, plus 1; 0: with the image */
 } pn_run;
 
 static inline float *pn_run_tensor(const pn_run *r, int tensor, int64_t image)
 {
     const pn_tensor *t = &r->m->tensors[tensor], *root = &r->m->tensors[t->root];
-    return r->arena + root->arena_offset * r->capacity + image * root->image_stride +
+    const int64_t slot =
+        root->is_local && r->own_slot ? r->own_slot - 1 : r->first + image;
+    return r->arena + root->arena_offset * r->capacity + slot * root->image_stride +
            t->offset;
 }
 

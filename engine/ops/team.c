@@ -76,10 +76,10 @@ static void do_task(const pn_run *r, const pn_layer *l, int64_t task, float *scr
         ops->work(r, l, task / l->n_tasks, task % l->n_tasks, scratch);
 }
 
-static void run_alone(const pn_run *r, float *scratch, double *layer_s)
+/* Layers first .. end - 1 on this thread. */
+static void run_layers(const pn_run *r, pn_segment s, float *scratch, double *layer_s)
 {
-    const uint32_t state = pn_denormals_off();
-    for (int i = 0; i < r->m->n_layers; i++) {
+    for (int i = s.first; i < s.end; i++) {
         const pn_layer *l = &r->m->layers[i];
         const double start = layer_s ? now_s() : 0;
         const int64_t n = count_tasks(r, l);
@@ -87,10 +87,52 @@ static void run_alone(const pn_run *r, float *scratch, double *layer_s)
             do_task(r, l, t, scratch);
         if (layer_s) layer_s[i] += now_s() - start;
     }
+}
+
+/* One image through a segment; member is this thread's number in the team. */
+static void run_image(const pn_run *r, pn_segment s, int64_t image, int member,
+                      float *scratch, double *layer_s)
+{
+    pn_run one = *r;
+    one.first = r->first + image;
+    one.own_slot = r->first + member + 1;
+    one.n = one.threads = 1;
+    run_layers(&one, s, scratch, layer_s);
+}
+
+static void run_alone(const pn_run *r, float *scratch, double *layer_s)
+{
+    const uint32_t state = pn_denormals_off();
+    for (int i = 0; i < r->m->n_segments; i++) {
+        const pn_segment s = r->m->segments[i];
+        if (s.end - s.first == 1)
+            run_layers(r, s, scratch, layer_s);
+        else
+            for (int image = 0; image < r->n; image++)
+                run_image(r, s, image, 0, scratch, layer_s);
+    }
     pn_denormals_restore(state);
 }
 
 #ifdef _OPENMP
+/* The images from `first` on through a segment, by all members of the team. */
+static void share_layers(const pn_run *r, pn_segment s, int first, float *scratch,
+                         double *layer_s)
+{
+    pn_run rest = *r;
+    rest.first = r->first + first;
+    rest.n = r->n - first;
+    for (int i = s.first; i < s.end; i++) {
+        const pn_layer *l = &r->m->layers[i];
+        const int64_t n = count_tasks(&rest, l);
+        const double start = layer_s ? now_s() : 0;
+#pragma omp for schedule(dynamic, 1)
+        for (int64_t t = 0; t < n; t++)
+            do_task(&rest, l, t, scratch);
+        if (layer_s) layer_s[i] += now_s() - start;
+    }
+}
+
 static void run_member(const pn_run *r, float *scratch, double *layer_s)
 {
     /* should the runtime give us a team of one, OpenBLAS must still not open its own */
@@ -98,14 +140,18 @@ static void run_member(const pn_run *r, float *scratch, double *layer_s)
     const uint32_t state = pn_denormals_off();
     const int me = omp_get_thread_num();
     float *mine = scratch + (size_t)me * r->m->scratch_floats;
-    for (int i = 0; i < r->m->n_layers; i++) {
-        const pn_layer *l = &r->m->layers[i];
-        const int64_t n = count_tasks(r, l);
-        const double start = layer_s && me == 0 ? now_s() : 0;
+    if (me) layer_s = NULL;
+    for (int i = 0; i < r->m->n_segments; i++) {
+        const pn_segment s = r->m->segments[i];
+        /* as many images as the team has members go through it alone; what is left over
+         * is shared layer by layer */
+        const int alone = s.end - s.first > 1 ? r->n / r->threads * r->threads : 0;
+        if (alone) {
 #pragma omp for schedule(dynamic, 1)
-        for (int64_t t = 0; t < n; t++)
-            do_task(r, l, t, mine);
-        if (layer_s && me == 0) layer_s[i] += now_s() - start;
+            for (int image = 0; image < alone; image++)
+                run_image(r, s, image, me, mine, layer_s);
+        }
+        if (alone < r->n) share_layers(r, s, alone, mine, layer_s);
     }
     pn_denormals_restore(state);
 }
