@@ -9,6 +9,8 @@ static const struct format {
     pn_export_fn *write;
 } formats[] = {
     {".onnx", pn_graph_write_onnx},
+    {".pb", pn_export_mmdnn},
+    {".json", pn_export_mmdnn},
 };
 enum { N_FORMATS = sizeof(formats) / sizeof(formats[0]) };
 
