@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/text.h"
 #include "cli/args.h"
+#include "cli/read_image.h"
 #include "pipeline/config.h"
 #include "pipeline/cpu_budget.h"
 #include "pipeline/network.h"
@@ -120,26 +120,6 @@ static pn_status classifier_init(classifier *c, const classify_args *a, pn_err *
     return st;
 }
 
-/* trouble with the file is the item's */
-static pn_status read_image(pn_item *it, const char *path)
-{
-    pn_file *f = NULL;
-    pn_err err = {0};
-    pn_status st = pn_item_set_key(it, path, strlen(path));
-    if (!st) st = pn_file_open(&f, path, &err);
-    if (f && !f->size)
-        pn_item_fail(it, PN_REASON_EMPTY, "the file is empty");
-    else if (f && f->size > PN_USUAL_FILE_BYTES)
-        pn_item_fail(it, PN_REASON_TOO_LARGE, "more than %d bytes", PN_USUAL_FILE_BYTES);
-    else if (f)
-        st = pn_item_set_data(it, f->data, f->size);
-    else if (err.status && st != PN_ENOMEM)
-        pn_item_fail(it, PN_REASON_READ, "%s", pn_err_text(&err)), st = PN_OK;
-    pn_file_close(&f);
-    pn_err_clear(&err);
-    return st;
-}
-
 static const char *label_of(const pn_network *net, uint32_t index, char *buf, size_t size)
 {
     if (index < net->labels.n) return net->labels.lines[index];
@@ -202,7 +182,7 @@ static pn_status classify_batch(classifier *c, const classify_args *a, int first
     b->type = PN_TYPE_BYTES;
     b->n = n;
     for (int i = 0; i < n && !st; i++)
-        st = read_image(&b->items[i], a->images[first + i]);
+        st = pn_cli_read_image(&b->items[i], a->images[first + i]);
     if (st) return pn_fail(err, st, "%s", pn_status_name(st));
     for (int i = 0; i < 2 && !st; i++) {
         const pn_transform_ops *ops = c->stages[i].ops;

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/args.h"
 #include "cli/model_size.h"
+#include "cli/parity_report.h"
 #include "penult/convert.h"
 #include "penult/export.h"
 #include "penult/graph.h"
@@ -24,6 +25,9 @@ static const char help[] =
     "ONNX file. What the tensors do not say (labels, preprocessing, the feature tensor)\n"
     "goes into the ONNX file's metadata. OUT appears whole or not at all.\n"
     "\n"
+    "Before it is written the engine is held against the graph in double precision,\n"
+    "layer by layer. A layer that misses its bound is exit status 65, and no file.\n"
+    "\n"
     "Options:\n"
     "  -o, --output FILE        where to write the model\n"
     "  --labels FILE            one label a line, in the order of the outputs\n"
@@ -36,6 +40,8 @@ static const char help[] =
     "                           its last operator)\n"
     "  --input-shape [NAME=]C,H,W\n"
     "                           where nothing else tells it; may be repeated\n"
+    "  --sample IMAGE           prove with this image instead of a seeded input\n"
+    "  --force                  write the model even if the proof fails\n"
     "  -h, --help               this text\n";
 
 static int64_t count_parameters(const pn_graph *g)
@@ -101,7 +107,8 @@ static int run(int argc, char **argv)
 {
     pn_arg_list shapes = {.items = calloc((size_t)argc, sizeof(char *))};
     pn_convert_opts o = {0};
-    const char *output = NULL;
+    const char *output = NULL, *sample = NULL;
+    bool force = false, holds = true;
     const pn_option options[] = {
         {.name = "output", .letter = 'o', .type = PN_ARG_TEXT, .out = &output},
         {.name = "labels", .type = PN_ARG_TEXT, .out = &o.labels},
@@ -110,6 +117,8 @@ static int run(int argc, char **argv)
         {.name = "features", .type = PN_ARG_TEXT, .out = &o.features},
         {.name = "scores", .type = PN_ARG_TEXT, .out = &o.scores},
         {.name = "input-shape", .type = PN_ARG_LIST, .out = &shapes},
+        {.name = "sample", .type = PN_ARG_TEXT, .out = &sample},
+        {.name = "force", .type = PN_ARG_FLAG, .out = &force},
         {.name = NULL},
     };
     pn_err err = {0};
@@ -123,8 +132,14 @@ static int run(int argc, char **argv)
     o.n_input_shapes = shapes.n;
     if (!st) st = check(&o, output, &err);
     if (!st) st = pn_convert(&g, &o, &err);
-    if (!st) st = pn_export(g, output, &err);
-    if (!st) report(g, output);
+    if (!st) st = pn_cli_parity(g, sample, &holds, &err);
+    if (!st && !holds && !force) {
+        pn_print_line(stderr, "penult: %s is not written; --force writes it", output);
+        code = PN_EXIT_FAILURES;
+    } else if (!st) {
+        st = pn_export(g, output, &err);
+        if (!st) report(g, output);
+    }
     if (st && st != PN_END) code = pn_cli_fail(&err, st);
     pn_graph_free(&g);
     free(shapes.items);

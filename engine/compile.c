@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/compile.h"
 #include "engine/lower.h"
 #include "engine/ops/ops.h"
 #include "engine/passes/passes.h"
@@ -10,24 +11,38 @@
 #include "engine/segments.h"
 #include "engine/tap_names.h"
 
+pn_status pn_layer_prepare(pn_model *m, const pn_graph *g, pn_layer *l, pn_err *err)
+{
+    pn_status st = pn_ops_of(l->kind)->prepare(m, g, l);
+    if (st)
+        pn_fail(err, st, "%s \"%s\": %s", pn_op_name(l->op), l->name,
+                st == PN_EUNSUPPORTED ? "operands of these shapes"
+                : st == PN_EFORMAT    ? "its weights have too few elements"
+                                      : pn_status_name(st));
+    return st;
+}
+
 static pn_status prepare_layers(struct pn_model *m, const pn_graph *g, pn_err *err)
 {
     for (int i = 0; i < m->n_layers; i++) {
         pn_layer *l = &m->layers[i];
-        if (l->kind == PN_LAYER_CONV && pn_conv_suits_winograd(&l->u.conv, &m->kernels))
-            l->kind = PN_LAYER_CONV_WINO;
-        pn_status st = pn_ops_of(l->kind)->prepare(m, g, l);
-        if (st)
-            return pn_fail(err, st, "%s \"%s\": %s", pn_op_name(l->op), l->name,
-                           st == PN_EUNSUPPORTED ? "operands of these shapes"
-                           : st == PN_EFORMAT    ? "its weights have too few elements"
-                                                 : pn_status_name(st));
+        pn_status st = pn_layer_prepare(m, g, l, err);
+        if (st) return st;
         if (l->scratch_floats > m->scratch_floats) m->scratch_floats = l->scratch_floats;
     }
     /* whole cache lines, and padding, between one thread's and the next */
     m->scratch_floats =
         (m->scratch_floats + 2 * PN_ALIGN_FLOATS - 1) / PN_ALIGN_FLOATS * PN_ALIGN_FLOATS;
     return PN_OK;
+}
+
+static void choose_kinds(struct pn_model *m)
+{
+    for (int i = 0; i < m->n_layers; i++) {
+        pn_layer *l = &m->layers[i];
+        if (l->kind == PN_LAYER_CONV && pn_conv_suits_winograd(&l->u.conv, &m->kernels))
+            l->kind = PN_LAYER_CONV_WINO;
+    }
 }
 
 static pn_status set_taps(struct pn_model *m, const pn_graph *g, const int *values,
@@ -51,7 +66,7 @@ static pn_status set_taps(struct pn_model *m, const pn_graph *g, const int *valu
     return PN_OK;
 }
 
-static pn_status compile(struct pn_model *m, const pn_graph *g, const int *taps, int n,
+static pn_status outline(struct pn_model *m, const pn_graph *g, const int *taps, int n,
                          pn_err *err)
 {
     int *tensors = malloc(((size_t)n + 1) * sizeof(*tensors));
@@ -62,9 +77,30 @@ static pn_status compile(struct pn_model *m, const pn_graph *g, const int *taps,
     if (!st && (st = pn_segments_find(m)))
         pn_fail(err, st, "compile: %s", pn_status_name(st));
     if (!st) st = pn_plan_tensors(m, err);
-    if (!st) st = prepare_layers(m, g, err);
     if (!st) st = set_taps(m, g, taps, tensors, n, err);
+    if (!st) choose_kinds(m);
     free(tensors);
+    return st;
+}
+
+pn_status pn_model_outline(pn_model **out, const pn_graph *g, const pn_model_opts *opts,
+                           pn_err *err)
+{
+    int *taps = NULL, n_taps = 0;
+    pn_model *m = calloc(1, sizeof(*m));
+    if (!m) return pn_fail(err, PN_ENOMEM, "compile: out of memory");
+    pn_status st = pn_cpu_resolve(&m->cpu, opts->cpu, err);
+    if (!st && m->cpu != PN_CPU_C) st = pn_team_check(err);
+    if (!st) {
+        pn_kernels_init(&m->kernels, m->cpu);
+        st = pn_tap_names_find(&taps, &n_taps, g, opts, err);
+    }
+    if (!st) st = outline(m, g, taps, n_taps, err);
+    free(taps);
+    if (st)
+        pn_model_free(&m);
+    else
+        *out = m;
     return st;
 }
 
@@ -74,29 +110,18 @@ pn_status pn_model_compile(pn_model **out, const pn_graph *g, const pn_model_opt
     static const pn_model_opts defaults = {.cpu = PN_CPU_AUTO};
     if (!opts) opts = &defaults;
     pn_graph *resized = NULL;
-    int *taps = NULL, n_taps = 0;
-    pn_model *m = calloc(1, sizeof(*m));
-    if (!m) return pn_fail(err, PN_ENOMEM, "compile: out of memory");
-    pn_status st = pn_cpu_resolve(&m->cpu, opts->cpu, err);
-    if (!st && m->cpu != PN_CPU_C) st = pn_team_check(err);
-    if (st) goto fail;
-    pn_kernels_init(&m->kernels, m->cpu);
-    if (opts->height || opts->width) {
+    pn_model *m = NULL;
+    pn_status st = PN_OK;
+    if (opts->height || opts->width)
         st = pn_resize_input(&resized, g, opts->height, opts->width, err);
-        if (st) goto fail;
-        g = resized;
-    }
-    st = pn_tap_names_find(&taps, &n_taps, g, opts, err);
-    if (!st) st = compile(m, g, taps, n_taps, err);
-    if (st) goto fail;
-    free(taps);
+    if (resized) g = resized;
+    if (!st) st = pn_model_outline(&m, g, opts, err);
+    if (!st) st = prepare_layers(m, g, err);
     pn_graph_free(&resized);
-    *out = m;
-    return PN_OK;
-fail:
-    free(taps);
-    pn_graph_free(&resized);
-    pn_model_free(&m);
+    if (st)
+        pn_model_free(&m);
+    else
+        *out = m;
     return st;
 }
 

@@ -129,6 +129,7 @@ pn_layer *pn_lower_layer(pn_lower *lo, const pn_node *n, pn_layer_kind kind, int
     l->name = pn_arena_strdup(&lo->m->arena, name);
     if (!l->name) return NULL;
     l->op = n->op;
+    l->node = (int)(n - lo->g->nodes);
     l->in[0] = in;
     l->out = out;
     return l;
@@ -228,6 +229,7 @@ static pn_status lower_input(pn_lower *lo, const bool *needed, pn_err *err)
     lo->m->input = lo->tensor_of[found] = pn_net_add_tensor(lo->m, &s);
     if (lo->m->input == PN_NONE) return pn_fail(err, PN_ENOMEM, "compile: out of memory");
     lo->m->tensors[lo->m->input].is_pinned = true;
+    lo->m->tensors[lo->m->input].value = found;
     return PN_OK;
 }
 
@@ -266,6 +268,7 @@ static pn_status lower_node(pn_lower *lo, const pn_node *n, const bool *needed)
                                    pn_dtype_name(pn_lower_value(lo, v)->dtype));
         lo->tensor_of[v] = pn_net_add_tensor(lo->m, &s);
         if (lo->tensor_of[v] == PN_NONE) return PN_ENOMEM;
+        lo->m->tensors[lo->tensor_of[v]].value = v;
     }
     if (n->n_outputs < 1 || n->outputs[0] == PN_NONE ||
         (n->op != PN_OP_SPLIT && pn_lower_out(lo, n, 0) == PN_NONE))

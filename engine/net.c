@@ -30,7 +30,7 @@ int pn_net_add_tensor(struct pn_model *m, const pn_shape *shape)
     m->tensors = t;
     memset(&t[m->n_tensors], 0, sizeof(*t));
     t[m->n_tensors].shape = *shape;
-    t[m->n_tensors].parent = PN_NONE;
+    t[m->n_tensors].parent = t[m->n_tensors].value = PN_NONE;
     return m->n_tensors++;
 }
 
@@ -42,7 +42,7 @@ pn_layer *pn_net_add_layer(struct pn_model *m, pn_layer_kind kind)
     l += m->n_layers++;
     memset(l, 0, sizeof(*l));
     l->kind = kind;
-    l->in[0] = l->in[1] = l->residual = l->out = l->slope = PN_NONE;
+    l->in[0] = l->in[1] = l->residual = l->out = l->slope = l->node = PN_NONE;
     l->act = pn_act_none;
     return l;
 }
@@ -76,7 +76,7 @@ float *pn_net_alloc_weights(struct pn_model *m, size_t floats)
     return b->data;
 }
 
-void pn_net_free(struct pn_model *m)
+void pn_net_free_weights(struct pn_model *m)
 {
     while (m->blocks) {
         pn_block *next = m->blocks->next;
@@ -84,6 +84,11 @@ void pn_net_free(struct pn_model *m)
         free(m->blocks);
         m->blocks = next;
     }
+}
+
+void pn_net_free(struct pn_model *m)
+{
+    pn_net_free_weights(m);
     free(m->tensors);
     free(m->layers);
     pn_arena_fini(&m->arena);

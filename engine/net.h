@@ -29,6 +29,7 @@ typedef struct pn_tensor {
     int parent;     /**< PN_NONE: has memory of its own */
     int64_t parent_offset; /**< floats */
     bool is_reshape;       /**< of its parent: same floats, C order in both */
+    int value;             /**< of the graph, the first of that tensor; PN_NONE: none */
     /* plan.c */
     int root;
     int64_t offset; /**< floats from the start of the root's image */
@@ -130,6 +131,7 @@ typedef struct pn_layer {
     pn_layer_kind kind;
     pn_op op;         /**< what it was in the graph */
     const char *name; /**< of the node, or of its output if it has none */
+    int node;         /**< of the graph; of a fused layer the one with the weights */
     bool is_dead;
     int in[2];    /**< tensors; PN_NONE if there are fewer */
     int residual; /**< tensor that CONV adds, or PN_NONE */
@@ -241,6 +243,8 @@ pn_layer *pn_net_add_layer(struct pn_model *m, pn_layer_kind kind);
 void pn_net_compact(struct pn_model *m);
 /** 64-byte aligned, zeroed, padded; counted in weight_bytes; NULL without memory. */
 float *pn_net_alloc_weights(struct pn_model *m, size_t floats);
+/** Free all that pn_net_alloc_weights() gave. */
+void pn_net_free_weights(struct pn_model *m);
 void pn_net_free(struct pn_model *m);
 
 /** Uses of each tensor by layers and by reshapes of it: the layer if there is exactly one

@@ -35,3 +35,11 @@ PN_DECL_GEMM(pn_f32_gemv_blas)
     cblas_sgemv(CblasRowMajor, CblasNoTrans, (blasint)g->n, (blasint)g->k, 1,
                 g->b + g->n0 * g->k, (blasint)g->k, g->a, 1, 0, g->c, 1);
 }
+
+void pn_f64_gemm_blas(const pn_product64 *p)
+{
+    cblas_dgemm(CblasRowMajor, p->a_turned ? CblasTrans : CblasNoTrans,
+                p->b_turned ? CblasTrans : CblasNoTrans, (blasint)p->m, (blasint)p->n,
+                (blasint)p->k, 1, p->a, (blasint)p->lda, p->b, (blasint)p->ldb,
+                p->adds ? 1 : 0, p->c, (blasint)p->ldc);
+}

@@ -232,6 +232,16 @@ PN_DECL_PACK(pn_f32_pack_rows_blas);
 PN_DECL_GEMM(pn_f32_gemm_blas);
 PN_DECL_GEMM(pn_f32_gemv_blas);
 
+/** m x n product of doubles: c = a b + (adds ? c : 0), rows `ld*` apart; a is k x m if
+ * a_turned, b is n x k if b_turned. The parity report's, on BLAS's own threads. */
+typedef struct pn_product64 {
+    int64_t m, n, k, lda, ldb, ldc;
+    const double *a, *b;
+    double *c;
+    bool a_turned, b_turned, adds;
+} pn_product64;
+void pn_f64_gemm_blas(const pn_product64 *p);
+
 /** Columns first .. n of what `e` says, for a variant that did the others itself. */
 void pn_epilogue_columns(const pn_epilogue *e, size_t first);
 

@@ -54,6 +54,10 @@ bool pn_conv_suits_winograd(const pn_conv *c, const pn_kernels *k);
 /** Work through all layers with a team of `threads`; scratch is threads pieces of
  * m->scratch_floats. layer_s: NULL, or n_layers seconds to add to. */
 void pn_team_run(const pn_run *r, int threads, float *scratch, double *layer_s);
+/** From now on OpenBLAS does this thread's calls on it alone. @return what
+ * pn_team_restore() wants */
+int pn_team_alone(void);
+void pn_team_restore(int before);
 /** Whether the library under us is one we may call from our own threads.
  * @return PN_EMISMATCH */
 PN_MUST_CHECK pn_status pn_team_check(pn_err *err);

@@ -156,13 +156,24 @@ static void run_member(const pn_run *r, float *scratch, double *layer_s)
     pn_denormals_restore(state);
 }
 
-void pn_team_run(const pn_run *r, int threads, float *scratch, double *layer_s)
+int pn_team_alone(void)
 {
     const int before = omp_get_max_threads();
+    omp_set_num_threads(1);
+    return before;
+}
+
+void pn_team_restore(int before)
+{
+    omp_set_num_threads(before);
+}
+
+void pn_team_run(const pn_run *r, int threads, float *scratch, double *layer_s)
+{
     if (threads == 1) {
-        omp_set_num_threads(1);
+        const int before = pn_team_alone();
         run_alone(r, scratch, layer_s);
-        omp_set_num_threads(before);
+        pn_team_restore(before);
         return;
     }
 #pragma omp parallel num_threads(threads)
@@ -170,17 +181,23 @@ void pn_team_run(const pn_run *r, int threads, float *scratch, double *layer_s)
 }
 #else
 /* OpenBLAS brings its own OpenMP runtime; its setting for this thread is within reach. */
-static void blas_alone(void)
+int pn_team_alone(void)
 {
     void (*set)(int);
     *(void **)(&set) = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
     if (set) set(1);
+    return 1;
+}
+
+void pn_team_restore(int before)
+{
+    (void)before;
 }
 
 void pn_team_run(const pn_run *r, int threads, float *scratch, double *layer_s)
 {
     (void)threads;
-    blas_alone();
+    pn_team_alone();
     run_alone(r, scratch, layer_s);
 }
 #endif

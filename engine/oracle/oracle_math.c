@@ -1,0 +1,284 @@
+/* Functions of one number, and arithmetic between two. What comes in is passed on by
+ * looking at both ends of the interval: f(x +- off) against f(x), which is exact for
+ * whatever rises or falls throughout. Own roundings are counted per function; for those
+ * of libm an error of 2 units in the last place (4 u) is granted, above what glibc's
+ * manual lists for them on any machine ("Known Maximum Errors in Math Functions"). */
+#include "engine/oracle/walk64.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct function64 {
+    pn_op op;
+    double a, b, lo, hi;
+} function64;
+
+static double clamp(double v, double lo, double hi)
+{
+    v = v < lo ? lo : v;
+    return v > hi ? hi : v;
+}
+
+static double value_of(const function64 *f, double x)
+{
+    switch (f->op) {
+    case PN_OP_CLIP:
+        return clamp(x, f->lo, f->hi);
+    case PN_OP_RELU:
+        return x < 0 ? 0 : x;
+    case PN_OP_LEAKY_RELU:
+        return x < 0 ? f->a * x : x;
+    case PN_OP_ELU:
+        return x < 0 ? f->a * expm1(x) : x;
+    case PN_OP_SELU:
+        return f->b * (x > 0 ? x : f->a * expm1(x));
+    case PN_OP_SIGMOID:
+        return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x));
+    case PN_OP_HARD_SIGMOID:
+        return clamp(f->a * x + f->b, 0, 1);
+    case PN_OP_HARD_SWISH:
+        return x * clamp(x / 6 + 0.5, 0, 1);
+    case PN_OP_TANH:
+        return tanh(x);
+    case PN_OP_SOFTPLUS:
+        return fmax(x, 0) + log1p(exp(-fabs(x)));
+    case PN_OP_SOFTSIGN:
+        return x / (1 + fabs(x));
+    case PN_OP_EXP:
+        return exp(x);
+    case PN_OP_LOG:
+        return log(x);
+    case PN_OP_SQRT:
+        return sqrt(x);
+    case PN_OP_ERF:
+        return erf(x);
+    case PN_OP_NEG:
+        return -x;
+    case PN_OP_CAST: /* to whole numbers, or to another width */
+        return f->a > 0 ? trunc(x) : x;
+    default:
+        return NAN;
+    }
+}
+
+/* What the function's own roundings add, in u. */
+static double own_error(const function64 *f, double x, double y)
+{
+    switch (f->op) {
+    case PN_OP_RELU:
+    case PN_OP_CLIP:
+    case PN_OP_NEG:
+    case PN_OP_CAST:
+        return 0;
+    case PN_OP_LEAKY_RELU:
+    case PN_OP_SQRT:
+        return 2 * pn_mag(y);
+    case PN_OP_HARD_SIGMOID:
+        return 3 * (pn_mag(f->a * x) + fabs(f->b));
+    case PN_OP_HARD_SWISH: /* 1/6 is rounded too */
+        return 4 * pn_mag(x) * clamp(fabs(x) / 6 + 0.5, 0, 2);
+    case PN_OP_SOFTSIGN:
+        return 4 * pn_mag(y);
+    default: /* the libm function, and at most four operations round it */
+        return 8 * pn_mag(y);
+    }
+}
+
+/* The farther of the two ends; an end outside the function's domain does not count. */
+static double spread(const function64 *f, double x, double off, double y)
+{
+    const double up = fabs(value_of(f, x + off) - y);
+    const double down = fabs(value_of(f, x - off) - y);
+    if (isnan(up)) return isnan(down) ? 0 : down;
+    return isnan(down) || up > down ? up : down;
+}
+
+static pn_status apply(pn_walk64 *w, const pn_node *n, const function64 *f)
+{
+    pn_array64 room;
+    const pn_array64 *x = pn_oracle_in(w, n, 0, &room);
+    pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
+    for (int64_t i = 0; y && i < y->n; i++) {
+        const double v = y->x[i] = value_of(f, x->x[i]);
+        for (int plane = 0; y->most && plane < 2; plane++)
+            y->most[plane * y->n + i] = spread(f, x->x[i], pn_off(x, plane, i), v) +
+                                        PN_U * own_error(f, x->x[i], v);
+    }
+    pn_oracle_done(&room);
+    return y ? PN_OK : PN_ENOMEM;
+}
+
+static bool is_whole(int64_t dtype)
+{
+    return dtype != PN_F32 && dtype != PN_F64 && dtype != PN_F16 && dtype != PN_BF16;
+}
+
+pn_status pn_oracle_unary(pn_walk64 *w, const pn_node *n)
+{
+    function64 f = {.op = n->op};
+    switch (n->op) {
+    case PN_OP_LEAKY_RELU:
+        f.a = (double)pn_node_float(n, "alpha", 0.01F);
+        break;
+    case PN_OP_ELU:
+        f.a = (double)pn_node_float(n, "alpha", 1);
+        break;
+    case PN_OP_SELU:
+        f.a = (double)pn_node_float(n, "alpha", 1.67326319217681884765625F);
+        f.b = (double)pn_node_float(n, "gamma", 1.05070102214813232421875F);
+        break;
+    case PN_OP_HARD_SIGMOID:
+        f.a = (double)pn_node_float(n, "alpha", 0.2F);
+        f.b = (double)pn_node_float(n, "beta", 0.5F);
+        break;
+    case PN_OP_CAST:
+        f.a = is_whole(pn_node_int(n, "to", PN_F32));
+        break;
+    default:
+        break;
+    }
+    return apply(w, n, &f);
+}
+
+pn_status pn_oracle_clip(pn_walk64 *w, const pn_node *n)
+{
+    function64 f = {.op = PN_OP_CLIP, .lo = -INFINITY, .hi = INFINITY};
+    for (int i = 1; i < 3; i++) {
+        pn_array64 room;
+        if (!pn_oracle_has(w, n, i)) continue;
+        const pn_array64 *c = pn_oracle_in(w, n, i, &room);
+        if (!c) return PN_ENOMEM;
+        *(i == 1 ? &f.lo : &f.hi) = c->x[0];
+        pn_oracle_done(&room);
+    }
+    return apply(w, n, &f);
+}
+
+static double value_of_two(pn_op op, double a, double b)
+{
+    switch (op) {
+    case PN_OP_ADD:
+    case PN_OP_SUM:
+        return a + b;
+    case PN_OP_SUB:
+        return a - b;
+    case PN_OP_MUL:
+        return a * b;
+    case PN_OP_DIV:
+        return a / b;
+    case PN_OP_POW:
+        return pow(a, b);
+    case PN_OP_MAX:
+        return a > b || isnan(a) ? a : b;
+    case PN_OP_MIN:
+        return a < b || isnan(a) ? a : b;
+    case PN_OP_PRELU:
+        return a < 0 ? a * b : a;
+    default:
+        return NAN;
+    }
+}
+
+/* Own roundings in u: two for a sum, as a constant may have been rounded; three where a
+ * division by a constant became a product. */
+static double own_error_of_two(pn_op op, double a, double b, double y)
+{
+    switch (op) {
+    case PN_OP_ADD:
+    case PN_OP_SUM:
+    case PN_OP_SUB:
+        return 2 * (pn_mag(a) + pn_mag(b));
+    case PN_OP_MUL:
+    case PN_OP_PRELU:
+        return 3 * pn_mag(y);
+    case PN_OP_DIV:
+        return 4 * pn_mag(y);
+    case PN_OP_POW:
+        return 8 * pn_mag(y);
+    default:
+        return 0;
+    }
+}
+
+/* Of sums and products exactly, else at the corners. */
+static double spread_of_two(pn_op op, double a, double off_a, double b, double off_b,
+                            double y)
+{
+    if (op == PN_OP_ADD || op == PN_OP_SUM || op == PN_OP_SUB) return off_a + off_b;
+    if (op == PN_OP_MUL) return fabs(a) * off_b + fabs(b) * off_a + off_a * off_b;
+    double far = 0;
+    for (int corner = 0; corner < 4; corner++) {
+        const double d = fabs(value_of_two(op, corner & 1 ? a + off_a : a - off_a,
+                                           corner & 2 ? b + off_b : b - off_b) -
+                              y);
+        if (d > far) far = d;
+    }
+    return far;
+}
+
+/* Steps of operand a for each of y's axes; 0 where it repeats. */
+static void broadcast_steps(const pn_shape *a, const pn_shape *y, int64_t *step)
+{
+    int64_t all = 1;
+    for (int i = 1; i <= y->ndim; i++) {
+        const int64_t d = i <= a->ndim ? a->dim[a->ndim - i] : 1;
+        step[y->ndim - i] = d > 1 ? all : 0;
+        all *= d;
+    }
+}
+
+static int64_t offset_of(int64_t i, const pn_shape *y, const int64_t *step)
+{
+    int64_t at = 0;
+    for (int d = y->ndim - 1; d >= 0; d--) {
+        at += i % y->dim[d] * step[d];
+        i /= y->dim[d];
+    }
+    return at;
+}
+
+/* y = a op b; y may be a. */
+static void combine(pn_op op, const pn_array64 *a, const pn_array64 *b, pn_array64 *y)
+{
+    int64_t sa[PN_MAX_DIMS], sb[PN_MAX_DIMS];
+    broadcast_steps(&a->shape, &y->shape, sa);
+    broadcast_steps(&b->shape, &y->shape, sb);
+    const int last = y->shape.ndim - 1;
+    const int64_t wide = last < 0 ? 1 : y->shape.dim[last];
+    for (int64_t row = 0; row < y->n; row += wide) {
+        int64_t ia = offset_of(row, &y->shape, sa), ib = offset_of(row, &y->shape, sb);
+        for (int64_t i = row; i < row + wide; i++) {
+            const double va = a->x[ia], vb = b->x[ib];
+            const double v = value_of_two(op, va, vb);
+            for (int plane = 0; y->most && plane < 2; plane++)
+                y->most[plane * y->n + i] = spread_of_two(op, va, pn_off(a, plane, ia),
+                                                          vb, pn_off(b, plane, ib), v) +
+                                            PN_U * own_error_of_two(op, va, vb, v);
+            y->x[i] = v;
+            if (last >= 0) ia += sa[last], ib += sb[last];
+        }
+    }
+}
+
+/* Of many: two at a time, from left to right. What is so far is nobody's float. */
+pn_status pn_oracle_binary(pn_walk64 *w, const pn_node *n)
+{
+    if (n->n_inputs == 1) return pn_oracle_same(w, n);
+    pn_array64 *y = pn_oracle_out(w, n, 0, true);
+    const bool is_layer = y && y->is_layer;
+    pn_status st = y ? PN_OK : PN_ENOMEM;
+    for (int i = 1; !st && i < n->n_inputs; i++) {
+        pn_array64 rooms[2] = {{.x = NULL}};
+        const pn_array64 *a = i == 1 ? pn_oracle_in(w, n, 0, &rooms[0]) : y;
+        const pn_array64 *b = pn_oracle_in(w, n, i, &rooms[1]);
+        y->is_layer = false;
+        if (a && b)
+            combine(n->op, a, b, y);
+        else
+            st = PN_ENOMEM;
+        y->is_layer = is_layer;
+        pn_oracle_done(&rooms[0]);
+        pn_oracle_done(&rooms[1]);
+    }
+    return st;
+}

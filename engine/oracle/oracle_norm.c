@@ -1,0 +1,268 @@
+/* Normalisations, Softmax and reductions. */
+#include "engine/oracle/walk64.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* The parameters of a normalisation: inputs 1 .. count. */
+static pn_status open_params(pn_walk64 *w, const pn_node *n, int count,
+                             pn_array64 rooms[4], const pn_array64 *p[4], int64_t each)
+{
+    for (int i = 0; i < count; i++) {
+        p[i] = pn_oracle_in(w, n, i + 1, &rooms[i]);
+        if (!p[i]) return PN_ENOMEM;
+        if (p[i]->n < each) return PN_EUNSUPPORTED;
+    }
+    return PN_OK;
+}
+
+/* y = s x + t with s = scale / sqrt(variance + epsilon), t = bias - mean s: s and t are
+ * rounded once, alone or within the weights before, and so is the result. */
+pn_status pn_oracle_batch_norm(pn_walk64 *w, const pn_node *n)
+{
+    pn_array64 room, rooms[4] = {{.x = NULL}};
+    const pn_array64 *p[4], *x = pn_oracle_in(w, n, 0, &room);
+    pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
+    const double epsilon = (double)pn_node_float(n, "epsilon", 1e-5F);
+    const int64_t channels = y ? y->shape.dim[1] : 0;
+    pn_status st = y ? open_params(w, n, 4, rooms, p, channels) : PN_ENOMEM;
+    for (int64_t i = 0; !st && i < y->n; i++) {
+        const int64_t c = i / (y->n / channels);
+        const double s = p[0]->x[c] / sqrt(p[3]->x[c] + epsilon);
+        const double t = p[1]->x[c] - p[2]->x[c] * s;
+        y->x[i] = s * x->x[i] + t;
+        for (int plane = 0; y->most && plane < 2; plane++)
+            y->most[plane * y->n + i] =
+                fabs(s) * pn_off(x, plane, i) +
+                2 * PN_U * (pn_mag(s * x->x[i]) + pn_mag(t) + fabs(p[1]->x[c]) * 0x1p-29);
+    }
+    for (int i = 0; i < 4; i++)
+        pn_oracle_done(&rooms[i]);
+    pn_oracle_done(&room);
+    return st;
+}
+
+/* One map: y = (x - mean) s + t, done in double and rounded once. */
+static void normalise(const pn_array64 *x, int64_t first, int64_t size, double scale,
+                      double shift, double epsilon, pn_array64 *y)
+{
+    double sum = 0, squares = 0, off[2] = {0, 0}, off_squares[2] = {0, 0};
+    for (int64_t i = first; i < first + size; i++)
+        sum += x->x[i];
+    const double mean = sum / (double)size;
+    for (int64_t i = first; i < first + size; i++) {
+        squares += (x->x[i] - mean) * (x->x[i] - mean);
+        for (int plane = 0; y->most && plane < 2; plane++) {
+            off[plane] += pn_off(x, plane, i) / (double)size;
+            off_squares[plane] += 2 * fabs(x->x[i] - mean) * pn_off(x, plane, i);
+        }
+    }
+    const double variance = squares / (double)size + epsilon;
+    const double s = scale / sqrt(variance);
+    for (int64_t i = first; i < first + size; i++) {
+        const double plain = (x->x[i] - mean) * s;
+        y->x[i] = plain + shift;
+        for (int plane = 0; y->most && plane < 2; plane++)
+            y->most[plane * y->n + i] =
+                fabs(s) * (pn_off(x, plane, i) + off[plane]) +
+                fabs(plain) * off_squares[plane] / (double)size / variance +
+                2 * PN_U * (pn_mag(plain) + pn_mag(shift));
+    }
+}
+
+pn_status pn_oracle_instance_norm(pn_walk64 *w, const pn_node *n)
+{
+    pn_array64 room, rooms[4] = {{.x = NULL}};
+    const pn_array64 *p[4], *x = pn_oracle_in(w, n, 0, &room);
+    pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
+    const double epsilon = (double)pn_node_float(n, "epsilon", 1e-5F);
+    const int64_t channels = y ? y->shape.dim[1] : 0;
+    pn_status st = y ? open_params(w, n, 2, rooms, p, channels) : PN_ENOMEM;
+    for (int64_t c = 0; !st && c < channels; c++)
+        normalise(x, c * (x->n / channels), x->n / channels, p[0]->x[c], p[1]->x[c],
+                  epsilon, y);
+    for (int i = 0; i < 4; i++)
+        pn_oracle_done(&rooms[i]);
+    pn_oracle_done(&room);
+    return st;
+}
+
+typedef struct lrn64 {
+    int64_t size, channels, pixels;
+    double alpha, beta, bias;
+} lrn64;
+
+/* y = x d^-beta, d = bias + alpha / size * sum of squares. The sum of `size` squares is
+ * size + 1 roundings, scaling and bias three; to the power of -beta that is beta times as
+ * much of y. */
+static void lrn_one(const lrn64 *l, const pn_array64 *x, int64_t channel, int64_t pixel,
+                    pn_array64 *y)
+{
+    const int64_t before = (l->size - 1) / 2, after = l->size / 2;
+    const int64_t at = channel * l->pixels + pixel;
+    double squares = 0, off[2] = {0, 0};
+    for (int64_t c = channel - before; c <= channel + after; c++) {
+        if (c < 0 || c >= l->channels) continue;
+        const double v = x->x[c * l->pixels + pixel];
+        squares += v * v;
+        for (int plane = 0; y->most && plane < 2; plane++)
+            off[plane] += 2 * fabs(v) * pn_off(x, plane, c * l->pixels + pixel);
+    }
+    const double slope = l->alpha / (double)l->size, d = l->bias + slope * squares;
+    const double factor = pow(d, -l->beta);
+    y->x[at] = x->x[at] * factor;
+    for (int plane = 0; y->most && plane < 2; plane++) {
+        const double share = fabs(slope) * squares / fabs(d);
+        y->most[plane * y->n + at] =
+            factor * pn_off(x, plane, at) +
+            pn_mag(y->x[at]) *
+                (fabs(l->beta) * (fabs(slope) * off[plane] / fabs(d) +
+                                  PN_U * ((double)(l->size + 3) * share + 2)) +
+                 6 * PN_U);
+    }
+}
+
+pn_status pn_oracle_lrn(pn_walk64 *w, const pn_node *n)
+{
+    pn_array64 room;
+    const pn_array64 *x = pn_oracle_in(w, n, 0, &room);
+    pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
+    if (y) {
+        const lrn64 l = {.size = pn_node_int(n, "size", 1),
+                         .channels = x->shape.dim[1],
+                         .pixels = x->n / x->shape.dim[1],
+                         .alpha = (double)pn_node_float(n, "alpha", 1e-4F),
+                         .beta = (double)pn_node_float(n, "beta", 0.75F),
+                         .bias = (double)pn_node_float(n, "bias", 1)};
+        for (int64_t c = 0; c < l.channels; c++)
+            for (int64_t i = 0; i < l.pixels; i++)
+                lrn_one(&l, x, c, i, y);
+    }
+    pn_oracle_done(&room);
+    return y ? PN_OK : PN_ENOMEM;
+}
+
+/* Elements first, first + step ...: n of them. The difference from the greatest is
+ * rounded, so each exponent is off by off(x) + u|x - max|; the sum is done in double and
+ * is off by the mean of that, weighted by the result; expf and the rounding add 6 u. */
+static void softmax_one(const pn_array64 *x, int64_t first, int64_t step, int64_t n,
+                        bool is_log, pn_array64 *y)
+{
+    double most = -INFINITY, sum = 0, mean_off[2] = {0, 0};
+    for (int64_t i = 0; i < n; i++)
+        most = fmax(most, x->x[first + i * step]);
+    for (int64_t i = 0; i < n; i++)
+        sum += exp(x->x[first + i * step] - most);
+    for (int64_t i = 0; y->most && i < n; i++)
+        for (int plane = 0; plane < 2; plane++) {
+            const double below = x->x[first + i * step] - most;
+            mean_off[plane] +=
+                exp(below) / sum * (pn_off(x, plane, first + i * step) - PN_U * below);
+        }
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t at = first + i * step;
+        const double below = x->x[at] - most;
+        y->x[at] = is_log ? below - log(sum) : exp(below) / sum;
+        for (int plane = 0; y->most && plane < 2; plane++) {
+            const double off = pn_off(x, plane, at) - PN_U * below + mean_off[plane];
+            y->most[plane * y->n + at] =
+                is_log ? off + PN_U * (pn_mag(y->x[at]) + 6)
+                       : pn_mag(y->x[at]) * expm1(off) + 6 * PN_U * pn_mag(y->x[at]);
+        }
+    }
+}
+
+pn_status pn_oracle_softmax(pn_walk64 *w, const pn_node *n)
+{
+    pn_array64 room;
+    const pn_array64 *x = pn_oracle_in(w, n, 0, &room);
+    pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
+    if (y) {
+        int64_t axis = pn_node_int(n, "axis", -1), step = 1;
+        if (axis < 0) axis += x->shape.ndim;
+        for (int i = x->shape.ndim - 1; i > axis; i--)
+            step *= x->shape.dim[i];
+        const int64_t len = x->shape.dim[axis];
+        for (int64_t i = 0; i < x->n / len; i++)
+            softmax_one(x, i / step * step * len + i % step, step, len,
+                        n->op == PN_OP_LOG_SOFTMAX, y);
+    }
+    pn_oracle_done(&room);
+    return y ? PN_OK : PN_ENOMEM;
+}
+
+/* Which axes go; all where none is named, unless that means none. */
+static bool reduced_axes(const pn_walk64 *w, const pn_node *n, int ndim, bool *goes)
+{
+    int64_t axes[PN_MAX_DIMS];
+    const int count = pn_oracle_ints(w, n, "axes", 1, axes, PN_MAX_DIMS);
+    const bool all = count <= 0 && !pn_node_int(n, "noop_with_empty_axes", 0);
+    for (int i = 0; i < ndim; i++)
+        goes[i] = all;
+    for (int i = 0; i < count; i++) {
+        const int64_t axis = axes[i] < 0 ? axes[i] + ndim : axes[i];
+        if (axis < 0 || axis >= ndim) return false;
+        goes[axis] = true;
+    }
+    return true;
+}
+
+/* One element into the output it belongs to; sums are done in double. */
+static void reduce_one(pn_op op, const pn_array64 *x, int64_t i, int64_t at, bool is_new,
+                       pn_array64 *y)
+{
+    const double v = x->x[i];
+    if (op == PN_OP_REDUCE_SUM || op == PN_OP_REDUCE_MEAN)
+        y->x[at] += v;
+    else if (is_new || isnan(v) || (op == PN_OP_REDUCE_MAX ? v > y->x[at] : v < y->x[at]))
+        y->x[at] = v;
+    for (int plane = 0; y->most && plane < 2; plane++) {
+        double *off = &y->most[plane * y->n + at];
+        if (op == PN_OP_REDUCE_SUM || op == PN_OP_REDUCE_MEAN)
+            *off += pn_off(x, plane, i);
+        else
+            *off = fmax(*off, pn_off(x, plane, i));
+    }
+}
+
+static void finish_reduce(pn_op op, int64_t each, pn_array64 *y)
+{
+    for (int64_t i = 0; i < y->n; i++) {
+        const double size = op == PN_OP_REDUCE_MEAN ? (double)each : 1;
+        const double own =
+            op == PN_OP_REDUCE_SUM || op == PN_OP_REDUCE_MEAN ? 2 * PN_U : 0;
+        y->x[i] /= size;
+        for (int plane = 0; y->most && plane < 2; plane++)
+            y->most[plane * y->n + i] =
+                y->most[plane * y->n + i] / size + own * pn_mag(y->x[i]);
+    }
+}
+
+pn_status pn_oracle_reduce(pn_walk64 *w, const pn_node *n)
+{
+    pn_array64 room;
+    bool goes[PN_MAX_DIMS];
+    int64_t step[PN_MAX_DIMS], stride = 1;
+    const pn_array64 *x = pn_oracle_in(w, n, 0, &room);
+    pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
+    pn_status st = y ? PN_OK : PN_ENOMEM;
+    if (y && !reduced_axes(w, n, x->shape.ndim, goes)) st = PN_EUNSUPPORTED;
+    for (int d = st ? -1 : x->shape.ndim - 1; d >= 0; d--) {
+        step[d] = goes[d] ? 0 : stride;
+        if (!goes[d]) stride *= x->shape.dim[d];
+    }
+    if (!st && stride != y->n) st = PN_EUNSUPPORTED;
+    for (int64_t i = 0; !st && i < x->n; i++) {
+        int64_t at = 0, rest = i;
+        bool is_new = true;
+        for (int d = x->shape.ndim - 1; d >= 0; d--) {
+            at += rest % x->shape.dim[d] * step[d];
+            if (goes[d] && rest % x->shape.dim[d]) is_new = false;
+            rest /= x->shape.dim[d];
+        }
+        reduce_one(n->op, x, i, at, is_new, y);
+    }
+    if (!st) finish_reduce(n->op, x->n / y->n, y);
+    pn_oracle_done(&room);
+    return st;
+}

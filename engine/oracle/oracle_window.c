@@ -1,0 +1,118 @@
+/* Pools. A maximum rounds nothing: of inputs rounded alike it is the rounded maximum. An
+ * average of n is n roundings of the mean magnitude; a global one adds rows, then their
+ * sums. */
+#include "engine/oracle/walk64.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct pool64 {
+    pn_window64 win;
+    bool is_max, counts_padding;
+} pool64;
+
+/* Inputs under output o along one axis: first, last + 1 in taps, and how many lie within
+ * the padded map. */
+typedef struct reach {
+    int64_t start, first, end, padded;
+} reach;
+
+static reach reach_of(const pn_window64 *w, int axis, int64_t o)
+{
+    reach r = {.start = o * w->stride[axis] - w->before[axis], .first = -1};
+    for (int64_t t = 0; t < w->kernel[axis]; t++) {
+        const int64_t at = r.start + t * w->dilation[axis];
+        if (at < w->in[axis] + w->after[axis]) r.padded++;
+        if (at < 0 || at >= w->in[axis]) continue;
+        if (r.first < 0) r.first = t;
+        r.end = t + 1;
+    }
+    if (r.first < 0) r.first = 0;
+    return r;
+}
+
+/* One output of one channel: `base` is the channel's first element. */
+static void pool_one(const pool64 *p, const pn_array64 *x, int64_t base, const reach r[3],
+                     pn_array64 *y, int64_t at)
+{
+    const pn_window64 *w = &p->win;
+    double best = -INFINITY, sum = 0, magnitude = 0, off[2] = {0, 0};
+    int64_t n = 0;
+    for (int64_t a = r[0].first; a < r[0].end; a++)
+        for (int64_t b = r[1].first; b < r[1].end; b++)
+            for (int64_t c = r[2].first; c < r[2].end; c++, n++) {
+                const int64_t i = base +
+                                  ((r[0].start + a * w->dilation[0]) * w->in[1] +
+                                   r[1].start + b * w->dilation[1]) *
+                                      w->in[2] +
+                                  r[2].start + c * w->dilation[2];
+                const double v = x->x[i];
+                if (v > best || isnan(v)) best = v;
+                sum += v;
+                magnitude += pn_mag(v);
+                for (int plane = 0; y->most && plane < 2; plane++) {
+                    const double o = pn_off(x, plane, i);
+                    off[plane] = p->is_max ? fmax(off[plane], o) : off[plane] + o;
+                }
+            }
+    const double size =
+        p->counts_padding ? (double)(r[0].padded * r[1].padded * r[2].padded) : (double)n;
+    y->x[at] = p->is_max ? best : sum / size;
+    for (int plane = 0; y->most && plane < 2; plane++)
+        y->most[plane * y->n + at] =
+            p->is_max ? off[plane]
+                      : off[plane] / size + (double)(n + 1) * PN_U * magnitude / size;
+}
+
+pn_status pn_oracle_pool(pn_walk64 *w, const pn_node *n)
+{
+    pn_array64 room;
+    pool64 p = {.is_max = n->op == PN_OP_MAX_POOL,
+                .counts_padding = pn_node_int(n, "count_include_pad", 0) != 0};
+    const pn_array64 *x = pn_oracle_in(w, n, 0, &room);
+    pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
+    pn_status st = y ? PN_OK : PN_ENOMEM;
+    if (y && !pn_oracle_window(n, &x->shape, &y->shape, &p.win)) st = PN_EUNSUPPORTED;
+    const int64_t *in = p.win.in, *out = p.win.out;
+    for (int64_t at = 0; !st && at < y->n; at++) {
+        const int64_t spot = at % (out[0] * out[1] * out[2]);
+        const int64_t channel = at / (out[0] * out[1] * out[2]);
+        const reach r[3] = {reach_of(&p.win, 0, spot / out[2] / out[1]),
+                            reach_of(&p.win, 1, spot / out[2] % out[1]),
+                            reach_of(&p.win, 2, spot % out[2])};
+        pool_one(&p, x, channel * in[0] * in[1] * in[2], r, y, at);
+    }
+    pn_oracle_done(&room);
+    return st;
+}
+
+pn_status pn_oracle_global_pool(pn_walk64 *w, const pn_node *n)
+{
+    pn_array64 room;
+    const pn_array64 *x = pn_oracle_in(w, n, 0, &room);
+    pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
+    const bool is_max = n->op == PN_OP_GLOBAL_MAX_POOL;
+    int64_t roundings = 1; /* the longest row, the rows, the division */
+    for (int i = 2; y && i < x->shape.ndim; i++)
+        roundings += x->shape.dim[i];
+    for (int64_t c = 0; y && c < y->n; c++) {
+        const int64_t size = x->n / y->n;
+        double best = -INFINITY, sum = 0, magnitude = 0, off[2] = {0, 0};
+        for (int64_t i = c * size; i < (c + 1) * size; i++) {
+            if (x->x[i] > best || isnan(x->x[i])) best = x->x[i];
+            sum += x->x[i];
+            magnitude += pn_mag(x->x[i]);
+            for (int plane = 0; y->most && plane < 2; plane++)
+                off[plane] = is_max ? fmax(off[plane], pn_off(x, plane, i))
+                                    : off[plane] + pn_off(x, plane, i);
+        }
+        y->x[c] = is_max ? best : sum / (double)size;
+        for (int plane = 0; y->most && plane < 2; plane++)
+            y->most[plane * y->n + c] =
+                is_max
+                    ? off[plane]
+                    : (off[plane] + (double)roundings * PN_U * magnitude) / (double)size;
+    }
+    pn_oracle_done(&room);
+    return y ? PN_OK : PN_ENOMEM;
+}

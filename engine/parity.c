@@ -1,0 +1,332 @@
+/* Runs the engine a layer at a time beside the double-precision walk. Two images: in slot
+ * 0 each layer's inputs are put right before it runs, slot 1 goes its own way from the
+ * input on. The same image gives the same bits in any slot, so that is what a run
+ * answers. */
+#include "penult/parity.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/compile.h"
+#include "engine/judge.h"
+#include "engine/ops/ops.h"
+#include "engine/plan.h"
+#include "penult/preprocess.h"
+
+enum { JUDGED, FREE, SLOTS };
+
+typedef struct check {
+    pn_parity *out;
+    const pn_graph *g, *run;
+    pn_walk64 *w;
+    pn_model *m;
+    float *arena, *scratch;
+    size_t scratch_floats;
+    int threads;
+} check;
+
+static pn_status no_memory(pn_err *err)
+{
+    return pn_fail(err, PN_ENOMEM, "parity: out of memory");
+}
+
+/* ---- the input ---- */
+
+static uint64_t splitmix64(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static void fill_seeded(const pn_graph *g, const pn_shape *s, uint64_t *state, float *x,
+                        size_t n)
+{
+    pn_preprocess p;
+    const char *json = pn_graph_meta(g, PN_META_PREPROCESS);
+    const bool has_record = json && s->ndim == 4 && s->dim[1] == 3 &&
+                            pn_preprocess_from_json(&p, json, "", NULL) == PN_OK;
+    for (size_t i = 0; i < n; i++) {
+        const double byte = (double)(splitmix64(state) >> 56);
+        const size_t c = i / (n / 3 ? n / 3 : 1);
+        x[i] = (float)(has_record ? (byte * p.scale - p.mean[c]) / p.std[c] : byte);
+    }
+}
+
+static pn_status set_inputs(check *c, const pn_parity_opts *o, pn_err *err)
+{
+    uint64_t state = o->seed;
+    for (int i = 0; i < c->g->n_inputs; i++) {
+        const int v = c->g->inputs[i];
+        const pn_shape *s = &c->g->values[v].shape;
+        if (o->sample && c->g->n_inputs == 1)
+            return pn_walk64_set_input(c->w, v, o->sample, o->n_sample, err);
+        const int64_t n = pn_shape_count(s);
+        float *x = n > 0 ? calloc((size_t)n, sizeof(*x)) : NULL;
+        if (!x) return no_memory(err);
+        fill_seeded(c->g, s, &state, x, (size_t)n);
+        pn_status st = pn_walk64_set_input(c->w, v, x, (size_t)n, err);
+        free(x);
+        if (st) return st;
+    }
+    return PN_OK;
+}
+
+/* ---- what the bounds need to know of the engine ---- */
+
+/* OpenBLAS cuts k at GEMM_Q of its kernel, at most 1024 for float on any machine it
+ * knows, and never below 64; its sgemv has no such cut, but several chains side by side.
+ */
+static int64_t roundings_of(const pn_model *m, int64_t k)
+{
+    if (!m->kernels.gemm_is_chained) return k < 1024 ? k : 1024 + k / 64;
+    return (k < PN_K_BLOCK ? k : PN_K_BLOCK) + pn_ceil_div(k, PN_K_BLOCK) - 1;
+}
+
+static pn_sum sum_of(const pn_model *m, const pn_layer *l)
+{
+    const pn_conv *c = &l->u.conv;
+    const int64_t taps = c->win.kh * c->win.kw;
+    switch (l->kind) {
+    case PN_LAYER_CONV:
+        return (pn_sum){PN_SUM_CHAIN, roundings_of(m, c->cin / c->group * taps)};
+    case PN_LAYER_CONV_WINO:
+        return (pn_sum){PN_SUM_WINOGRAD, roundings_of(m, c->cin)};
+    case PN_LAYER_DEPTHWISE:
+        return (pn_sum){PN_SUM_CHAIN, taps};
+    case PN_LAYER_CONV_TRANSPOSE: /* product and sum are two roundings */
+        return (pn_sum){PN_SUM_CHAIN, c->cin / c->group * taps + 1};
+    case PN_LAYER_FC:
+        return (pn_sum){PN_SUM_CHAIN, roundings_of(m, l->u.fc.k)};
+    default:
+        return (pn_sum){PN_SUM_CHAIN, 1}; /* sums in double */
+    }
+}
+
+static int value_of(const check *c, int tensor)
+{
+    return tensor == PN_NONE ? PN_NONE : c->m->tensors[tensor].value;
+}
+
+/* The values a layer needs of the walk: its inputs, then its output. */
+static void values_of(const check *c, const pn_layer *l, int values[4])
+{
+    values[0] = value_of(c, l->in[0]);
+    values[1] = value_of(c, l->in[1]);
+    values[2] = value_of(c, l->residual);
+    values[3] = value_of(c, l->out);
+}
+
+static void tell_walk(check *c)
+{
+    c->w->has_bounds = true;
+    for (int i = 0; i < c->m->n_layers; i++) {
+        const pn_layer *l = &c->m->layers[i];
+        int values[4];
+        values_of(c, l, values);
+        for (int k = 0; k < 4; k++)
+            if (values[k] != PN_NONE) pn_walk64_keep(c->w, values[k]);
+        if (values[3] != PN_NONE) c->w->values[values[3]].is_layer = true;
+        if (l->node != PN_NONE) c->w->sums[l->node] = sum_of(c->m, l);
+    }
+}
+
+/* ---- one layer ---- */
+
+static float *floats_of(const check *c, int tensor, int slot)
+{
+    const pn_run r = {.m = c->m, .arena = c->arena, .capacity = SLOTS, .n = SLOTS};
+    return pn_run_tensor(&r, tensor, slot);
+}
+
+static void set_tensor(const check *c, int tensor, int slot)
+{
+    const int v = value_of(c, tensor);
+    if (v == PN_NONE) return;
+    pn_judge_set(&c->m->tensors[tensor], floats_of(c, tensor, slot), c->w->values[v].x);
+}
+
+static pn_status make_scratch(check *c, const pn_layer *l, pn_err *err)
+{
+    const size_t each =
+        (l->scratch_floats + 2 * PN_ALIGN_FLOATS - 1) / PN_ALIGN_FLOATS * PN_ALIGN_FLOATS;
+    c->m->scratch_floats = each;
+    if (each * (size_t)c->threads <= c->scratch_floats) return PN_OK;
+    free(c->scratch);
+    c->scratch_floats = each * (size_t)c->threads;
+    c->scratch = aligned_alloc(PN_PAD_BYTES, c->scratch_floats * sizeof(float));
+    return c->scratch ? PN_OK : no_memory(err);
+}
+
+static pn_status run_layer(check *c, pn_layer *l, pn_err *err)
+{
+    pn_status st = pn_layer_prepare(c->m, c->run, l, err);
+    if (!st) st = make_scratch(c, l, err);
+    if (!st) {
+        struct pn_model alone = *c->m;
+        pn_segment all = {0, 1};
+        alone.layers = l;
+        alone.n_layers = alone.n_segments = 1;
+        alone.segments = &all;
+        const pn_run r = {.m = &alone,
+                          .arena = c->arena,
+                          .capacity = SLOTS,
+                          .n = SLOTS,
+                          .threads = c->threads};
+        pn_team_run(&r, c->threads, c->scratch, NULL);
+    }
+    pn_net_free_weights(c->m);
+    return st;
+}
+
+static void note_layer(check *c, const pn_layer *l, int v)
+{
+    pn_parity *p = c->out;
+    pn_parity_layer *found = &p->layers[p->n_layers];
+    *found = (pn_parity_layer){.op = pn_op_name(l->op), .name = c->g->values[v].name};
+    pn_judge_layer(l, &c->m->tensors[l->out], floats_of(c, l->out, JUDGED),
+                   &c->w->values[v], found);
+    if (!(found->used <= 1)) p->n_missed++;
+    if (p->worst < 0 || found->used > p->layers[p->worst].used) p->worst = p->n_layers;
+    p->n_layers++;
+}
+
+/* A layer without a value of its own (the first sums of a Sum of many) keeps what slot 0
+ * holds, and is judged with the one that reads it. */
+static pn_status check_layer(check *c, pn_layer *l, pn_err *err)
+{
+    int values[4];
+    pn_status st = PN_OK;
+    values_of(c, l, values);
+    for (int k = 0; k < 4 && !st; k++)
+        if (values[k] != PN_NONE) st = pn_walk64_reach(c->w, values[k], err);
+    if (st || c->w->not_finite != PN_NONE) return st;
+    set_tensor(c, l->in[0], JUDGED);
+    set_tensor(c, l->in[1], JUDGED);
+    set_tensor(c, l->residual, JUDGED);
+    st = run_layer(c, l, err);
+    if (!st && values[3] != PN_NONE) note_layer(c, l, values[3]);
+    for (int k = 0; k < 4; k++)
+        if (values[k] != PN_NONE) pn_walk64_drop(c->w, values[k]);
+    return st;
+}
+
+/* ---- the whole ---- */
+
+static pn_status make_room(check *c, pn_err *err)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow((size_t)c->m->image_floats, SLOTS * sizeof(float),
+                               &bytes) ||
+        bytes > SIZE_MAX / 2)
+        return no_memory(err);
+    bytes = (bytes + 2 * (size_t)PN_PAD_BYTES) / PN_PAD_BYTES * PN_PAD_BYTES;
+    c->arena = aligned_alloc(PN_PAD_BYTES, bytes);
+    c->out->layers = calloc((size_t)c->m->n_layers + 1, sizeof(*c->out->layers));
+    c->out->outputs = calloc((size_t)c->m->n_taps + 1, sizeof(*c->out->outputs));
+    if (!c->arena || !c->out->layers || !c->out->outputs) return no_memory(err);
+    memset(c->arena, 0, bytes);
+    return PN_OK;
+}
+
+static pn_status finish_walk(check *c, pn_err *err)
+{
+    pn_status st = PN_OK;
+    for (int i = 0; !st && i < c->g->n_outputs; i++)
+        st = pn_walk64_reach(c->w, c->g->outputs[i], err);
+    if (c->w->not_finite != PN_NONE)
+        c->out->not_finite = c->g->values[c->g->nodes[c->w->not_finite].outputs[0]].name;
+    return st;
+}
+
+static pn_status check_outputs(check *c, pn_err *err)
+{
+    for (int i = 0; i < c->m->n_taps; i++) {
+        const int tensor = c->m->taps[i].tensor;
+        const pn_array64 *want = &c->w->values[c->g->outputs[i]];
+        pn_parity_output *o = &c->out->outputs[i];
+        o->name = c->g->values[c->g->outputs[i]].name;
+        if (pn_judge_output(&c->m->tensors[tensor], floats_of(c, tensor, FREE), want, o))
+            return no_memory(err);
+        c->out->n_outputs++;
+    }
+    return PN_OK;
+}
+
+static pn_status check_layers(check *c, pn_err *err)
+{
+    pn_status st = make_room(c, err);
+    if (st) return st;
+    set_tensor(c, c->m->input, FREE);
+    for (int i = 0; !st && i < c->m->n_layers; i++)
+        st = check_layer(c, &c->m->layers[i], err);
+    if (!st) st = finish_walk(c, err);
+    if (!st && !c->out->not_finite) st = check_outputs(c, err);
+    return st;
+}
+
+/* What engine or walk have no code for is found, not a failure of the check. */
+static pn_status unless_unsupported(check *c, pn_status st, pn_err *own, pn_err *err)
+{
+    if (st == PN_EUNSUPPORTED || st == PN_EMISMATCH) {
+        c->out->n_layers = c->out->n_missed = c->out->n_outputs = 0;
+        c->out->worst = -1;
+        c->out->unproved = strdup(pn_err_text(own));
+        st = c->out->unproved ? PN_OK : no_memory(err);
+    } else if (st) {
+        pn_fail(err, st, "%s", pn_err_text(own));
+    }
+    pn_err_clear(own);
+    return st;
+}
+
+pn_status pn_parity_between(pn_parity *out, const pn_graph *g, const pn_graph *run,
+                            const pn_parity_opts *o, pn_err *err)
+{
+    check c = {.out = out, .g = g, .run = run, .threads = o->threads};
+    const pn_model_opts mo = {.cpu = o->cpu};
+    pn_err own = {0};
+    out->worst = -1;
+    const int before = pn_team_alone();
+    pn_status st = pn_walk64_new(&c.w, g, err);
+    if (!st)
+        st = unless_unsupported(&c, pn_model_outline(&c.m, run, &mo, &own), &own, err);
+    if (!st && c.m) tell_walk(&c);
+    if (!st) st = set_inputs(&c, o, err);
+    if (!st) {
+        const pn_status ran = c.m ? check_layers(&c, &own) : finish_walk(&c, &own);
+        if (!out->unproved)
+            st = unless_unsupported(&c, ran, &own, err);
+        else if (ran && ran != PN_EUNSUPPORTED)
+            st = pn_fail(err, ran, "%s", pn_err_text(&own));
+        pn_err_clear(&own);
+    }
+    free(c.arena);
+    free(c.scratch);
+    pn_model_free(&c.m);
+    pn_walk64_free(&c.w);
+    pn_team_restore(before);
+    if (st) pn_parity_fini(out);
+    return st;
+}
+
+pn_status pn_parity_check(pn_parity *out, const pn_graph *g, const pn_parity_opts *opts,
+                          pn_err *err)
+{
+    return pn_parity_between(out, g, g, opts, err);
+}
+
+bool pn_parity_holds(const pn_parity *p)
+{
+    return !p->n_missed && !p->not_finite;
+}
+
+void pn_parity_fini(pn_parity *p)
+{
+    free(p->layers);
+    free(p->outputs);
+    free(p->unproved);
+    memset(p, 0, sizeof(*p));
+    p->worst = -1;
+}
