@@ -55,11 +55,11 @@ pn_status pn_folder_sync(const char *path, pn_err *err)
     return st;
 }
 
-pn_status pn_file_open(pn_file **out, const char *path, pn_err *err)
+/* takes fd */
+static pn_status map_file(pn_file **out, int fd, const char *path, pn_err *err)
 {
     static const unsigned char nothing[1];
     pn_status st = PN_OK;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not stop us */
     if (fd < 0)
         return pn_fail(err, pn_status_of_errno(errno), "open %s: %s", path,
                        strerror(errno));
@@ -86,6 +86,60 @@ pn_status pn_file_open(pn_file **out, const char *path, pn_err *err)
         pn_file_close(&f);
     else
         *out = f;
+    return st;
+}
+
+/* a FIFO must not stop us */
+enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK };
+
+pn_status pn_file_open(pn_file **out, const char *path, pn_err *err)
+{
+    return map_file(out, open(path, OPEN_FLAGS), path, err);
+}
+
+/* name, cut up in place, from folder to folder: a link anywhere is ELOOP or ENOTDIR */
+static int open_below(int folder, char *name)
+{
+    int fd = folder;
+    for (char *rest = name, *part; fd >= 0 && (part = strsep(&rest, "/"));) {
+        if (!*part || strcmp(part, ".") == 0) continue;
+        int flags = OPEN_FLAGS | O_NOFOLLOW | (rest ? O_DIRECTORY : 0);
+        int next = openat(fd, part, flags);
+        int error = errno;
+        close(fd);
+        fd = next;
+        errno = error;
+    }
+    return fd;
+}
+
+static bool climbs(const char *name)
+{
+    for (const char *at = name; *at; at += *at == '/') {
+        size_t n = strcspn(at, "/");
+        if (n == 2 && memcmp(at, "..", 2) == 0) return true;
+        at += n;
+    }
+    return false;
+}
+
+pn_status pn_file_open_beside(pn_file **out, const char *beside, const char *name,
+                              pn_err *err)
+{
+    if (!*name || *name == '/' || climbs(name))
+        return pn_fail(
+            err, PN_EFORMAT,
+            "\"%s\": must be a path below the folder of the file that names it", name);
+    char *folder = strdup(beside), *parts = strdup(name);
+    pn_status st = PN_ENOMEM;
+    if (folder && parts) {
+        int fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        st = map_file(out, fd < 0 ? fd : open_below(fd, parts), name, err);
+    } else {
+        pn_fail(err, st, "open %s: out of memory", name);
+    }
+    free(folder);
+    free(parts);
     return st;
 }
 

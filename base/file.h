@@ -18,6 +18,11 @@ typedef struct pn_file {
 
 /** @return PN_ENOENT (missing, a folder, or no permission), PN_EIO, PN_ENOMEM */
 PN_MUST_CHECK pn_status pn_file_open(pn_file **out, const char *path, pn_err *err);
+/** A file that another file names, as a path relative to its own folder: no absolute
+ * path, no "..", no symbolic link on the way, a regular file. Its `path` is `name`.
+ * @return PN_EFORMAT for a name that breaks these rules, else as pn_file_open */
+PN_MUST_CHECK pn_status pn_file_open_beside(pn_file **out, const char *beside,
+                                            const char *name, pn_err *err);
 void pn_file_close(pn_file **f);
 
 /** The status for an errno of a file operation. */

@@ -66,10 +66,10 @@ pn_status pn_lower_unary(pn_lower *lo, const pn_node *n, const pn_act *act);
 
 pn_lower_fn pn_lower_conv, pn_lower_conv_transpose, pn_lower_gemm, pn_lower_matmul,
     pn_lower_pool, pn_lower_global_pool, pn_lower_batch_norm, pn_lower_instance_norm,
-    pn_lower_lrn, pn_lower_softmax;
+    pn_lower_layer_norm, pn_lower_lrn, pn_lower_softmax;
 pn_lower_fn pn_lower_activation, pn_lower_clip, pn_lower_prelu, pn_lower_binary,
     pn_lower_identity, pn_lower_cast;
-pn_lower_fn pn_lower_reshape, pn_lower_transpose, pn_lower_concat, pn_lower_slice,
-    pn_lower_split, pn_lower_pad, pn_lower_reduce, pn_lower_resize;
+pn_lower_fn pn_lower_gather, pn_lower_reshape, pn_lower_transpose, pn_lower_concat,
+    pn_lower_slice, pn_lower_split, pn_lower_pad, pn_lower_reduce, pn_lower_resize;
 
 #endif

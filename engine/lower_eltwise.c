@@ -3,6 +3,7 @@
 #include "engine/lower.h"
 
 #include <math.h>
+#include <string.h>
 
 pn_status pn_lower_unary(pn_lower *lo, const pn_node *n, const pn_act *act)
 {
@@ -67,6 +68,11 @@ pn_status pn_lower_activation(pn_lower *lo, const pn_node *n)
         break;
     case PN_OP_NEG:
         act.kind = PN_ACT_NEG;
+        break;
+    case PN_OP_GELU:
+        act.kind = strcmp(pn_node_string(n, "approximate", "none"), "tanh") == 0
+                       ? PN_ACT_GELU_TANH
+                       : PN_ACT_GELU;
         break;
     default:
         return pn_lower_refuse(lo, n, "the engine has no code for it");

@@ -108,6 +108,25 @@ pn_status pn_lower_instance_norm(pn_lower *lo, const pn_node *n)
     return PN_OK;
 }
 
+pn_status pn_lower_layer_norm(pn_lower *lo, const pn_node *n)
+{
+    int in = pn_lower_in(lo, n, 0), out = pn_lower_out(lo, n, 0);
+    if (!pn_lower_all_const(lo, n, 1, 2))
+        return pn_lower_refuse(lo, n, "its parameters must be constants, the data not");
+    const int ndim = pn_lower_shape(lo, in)->ndim;
+    int64_t axis = pn_node_int(n, "axis", -1);
+    if (axis < 0) axis += ndim + 1;
+    if (axis < 1 || axis > ndim) return pn_lower_refuse(lo, n, "across the batch");
+    pn_layer *l = pn_lower_layer(lo, n, PN_LAYER_LAYER_NORM, in, out);
+    if (!l) return PN_ENOMEM;
+    for (int i = 0; i < ndim; i++)
+        l->u.layer_norm.is_normed[i] = i >= axis - 1;
+    l->u.layer_norm.scale = n->inputs[1];
+    l->u.layer_norm.shift = pn_lower_has(lo, n, 2) ? n->inputs[2] : PN_NONE;
+    l->u.layer_norm.epsilon = pn_node_float(n, "epsilon", 1e-5F);
+    return PN_OK;
+}
+
 pn_status pn_lower_lrn(pn_lower *lo, const pn_node *n)
 {
     int in = pn_lower_in(lo, n, 0);

@@ -122,6 +122,46 @@ pn_status pn_lower_slice(pn_lower *lo, const pn_node *n)
     return PN_OK;
 }
 
+/* One index drops its axis; a list of them is a lookup along it, which is RESIZE's. */
+pn_status pn_lower_gather(pn_lower *lo, const pn_node *n)
+{
+    int in = pn_lower_in(lo, n, 0), out = pn_lower_out(lo, n, 0);
+    const pn_shape x = *pn_lower_shape(lo, in), y = *pn_lower_shape(lo, out);
+    int64_t axis = pn_node_int(n, "axis", 0), index[1];
+    if (axis < 0) axis += x.ndim + 1;
+    if (axis < 1 || axis > x.ndim) return pn_lower_refuse(lo, n, "across the batch");
+    const int64_t d = x.dim[axis - 1];
+    if (!pn_lower_is_const(lo, n, 1))
+        return pn_lower_refuse(lo, n, "its indices must be constants");
+    const pn_value *v = pn_lower_value(lo, n->inputs[1]);
+    if (v->shape.ndim > 1) return pn_lower_refuse(lo, n, "indices of several dimensions");
+    if (v->shape.ndim == 0) {
+        if (pn_value_to_i64(v, 0, 1, index) || index[0] < -d || index[0] >= d)
+            return pn_lower_refuse(lo, n, "an index out of range");
+        pn_layer *l = lower_copy(lo, n, in, out, &y);
+        if (!l) return PN_ENOMEM;
+        for (int i = 0; i < y.ndim; i++)
+            l->u.copy.axis_of[i] = i < axis - 1 ? i : i + 1;
+        l->u.copy.x_begin[axis - 1] = index[0] < 0 ? index[0] + d : index[0];
+        return PN_OK;
+    }
+    pn_layer *l = pn_lower_layer(lo, n, PN_LAYER_RESIZE, in, out);
+    if (!l) return PN_ENOMEM;
+    for (int a = 0; a < y.ndim; a++) {
+        int64_t *from = pn_arena_alloc(&lo->m->arena, (size_t)y.dim[a] * sizeof(*from));
+        if (!from) return PN_ENOMEM;
+        for (int64_t i = 0; i < y.dim[a]; i++) {
+            from[i] = i;
+            if (a != axis - 1) continue;
+            if (pn_value_to_i64(v, i, 1, index) || index[0] < -d || index[0] >= d)
+                return pn_lower_refuse(lo, n, "an index out of range");
+            from[i] = index[0] < 0 ? index[0] + d : index[0];
+        }
+        lo->m->layers[lo->m->n_layers - 1].u.resize.index[a] = from;
+    }
+    return PN_OK;
+}
+
 pn_status pn_lower_pad(pn_lower *lo, const pn_node *n)
 {
     static const char *const modes[] = {"constant", "edge", "reflect"};

@@ -76,6 +76,7 @@ typedef enum pn_layer_kind {
     PN_LAYER_REDUCE,
     PN_LAYER_LRN,
     PN_LAYER_INSTANCE_NORM,
+    PN_LAYER_LAYER_NORM,
     PN_LAYER_MATMUL,
     PN_LAYER_CONV_TRANSPOSE,
     PN_LAYER_RESIZE,
@@ -188,6 +189,14 @@ typedef struct pn_layer {
             const float *scale_f32, *shift_f32;
             float epsilon;
         } norm;
+        struct {
+            int scale, shift;                   /**< graph values; shift may be PN_NONE */
+            const float *scale_f32, *shift_f32; /**< one for each of `inner` */
+            float epsilon;
+            bool is_normed[PN_MAX_DIMS]; /**< the axes a mean goes over */
+            pn_walk keep, inner; /**< the others, and those; plain loops in C order */
+            int64_t count, positions, per_task;
+        } layer_norm;
         struct {
             int64_t m, n, k;
             ptrdiff_t ym, yn, am, ak, bk, bn; /**< strides */

@@ -10,6 +10,9 @@
  *  @return PN_EFORMAT naming a node of a cycle, PN_ENOMEM */
 PN_MUST_CHECK pn_status pn_graph_sort(pn_graph *g, pn_err *err);
 
+/** Set every value's producer after nodes have moved. */
+void pn_graph_number_producers(pn_graph *g);
+
 /** Give every Identity of a constant the constant's data, and drop the node: exporters
  * share weights that way. Nodes must be sorted. */
 void pn_graph_fold_identities(pn_graph *g);

@@ -14,7 +14,7 @@ static bool is_sorted(const pn_graph *g)
     return true;
 }
 
-static void number_producers(pn_graph *g)
+void pn_graph_number_producers(pn_graph *g)
 {
     for (int i = 0; i < g->n_nodes; i++)
         for (int j = 0; j < g->nodes[i].n_outputs; j++)
@@ -111,7 +111,7 @@ pn_status pn_graph_sort(pn_graph *g, pn_err *err)
     for (int i = 0; i < g->n_nodes; i++)
         e.sorted[i] = g->nodes[e.order[i]];
     memcpy(g->nodes, e.sorted, (size_t)g->n_nodes * sizeof(*g->nodes));
-    number_producers(g);
+    pn_graph_number_producers(g);
 done:
     edges_fini(&e);
     return st;
@@ -137,5 +137,5 @@ void pn_graph_fold_identities(pn_graph *g)
         }
     }
     g->n_nodes = kept;
-    number_producers(g);
+    pn_graph_number_producers(g);
 }

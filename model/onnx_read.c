@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "model/graph_order.h"
 #include "model/op.h"
+#include "penult/log.h"
 
 enum { MAX_META = 4096 };
 
@@ -293,8 +294,20 @@ static pn_status add_input(pn_onnx *o, pn_bytes b)
                 "input \"%s\": dimension %d has no number: only the first, the "
                 "batch, may be left open",
                 name, i);
+    if (pn_onnx_is_narrowed(v.type)) {
+        o->n_narrowed++;
+        v.type = PN_F32;
+    }
     st = pn_graph_add_value(o->g, name, (pn_dtype)v.type, &v.shape, &id, o->err);
     return st ? st : pn_graph_add_input(o->g, id);
+}
+
+pn_op pn_onnx_op(pn_onnx *o)
+{
+    /* gone with opset 10, when Resize came */
+    if (o->opset < 10 && pn_bytes_are(o->node.op_type, "Upsample")) return PN_OP_RESIZE;
+    const char *name = pn_onnx_text(o, o->node.op_type);
+    return name ? pn_op_find(name) : PN_N_OPS;
 }
 
 static bool is_default_domain(pn_bytes domain)
@@ -314,10 +327,8 @@ static pn_status check_operators(pn_onnx *o)
     for (size_t i = 0; !st && i < o->nodes.n; i++) {
         st = pn_onnx_parse_node(o, o->nodes.items[i]);
         if (st) break;
-        const char *name = pn_onnx_text(o, o->node.op_type);
-        if (!name) st = PN_ENOMEM;
-        if (st || (is_default_domain(o->node.domain) &&
-                   (pn_op_find(name) != PN_N_OPS || strcmp(name, "Constant") == 0)))
+        if (is_default_domain(o->node.domain) &&
+            (pn_onnx_op(o) != PN_N_OPS || pn_bytes_are(o->node.op_type, "Constant")))
             continue;
         if (!text) text = open_memstream(&list, &list_size);
         if (!text) {
@@ -348,8 +359,7 @@ static pn_status declare_outputs(pn_onnx *o)
             if (st) return st;
             continue;
         }
-        const pn_op_rule *rule =
-            pn_op_rule_of(pn_op_find(pn_onnx_text(o, o->node.op_type)));
+        const pn_op_rule *rule = pn_op_rule_of(pn_onnx_op(o));
         for (size_t k = 0; k < outputs->n && k < (size_t)rule->max_outputs; k++) {
             st = pn_onnx_check_name(o, outputs->items[k],
                                     pn_onnx_place(o, outputs->items[k]));
@@ -367,7 +377,7 @@ static pn_status add_nodes(pn_onnx *o)
     for (size_t i = 0; i < o->nodes.n; i++) {
         pn_status st = pn_onnx_parse_node(o, o->nodes.items[i]);
         if (st) return st;
-        pn_op op = pn_op_find(pn_onnx_text(o, o->node.op_type));
+        pn_op op = pn_onnx_op(o);
         if (op == PN_N_OPS) continue; /* Constant: it is a value already */
         st = pn_onnx_add_node(o, op);
         if (st) return st;
@@ -426,24 +436,6 @@ static pn_status add_all_meta(pn_onnx *o)
     return st;
 }
 
-/* Before opset 13 Softmax went over all axes from `axis` on; that is today's meaning if
- * those behind it have one element. Known only now that there are shapes. */
-static pn_status check_softmaxes(pn_onnx *o)
-{
-    for (size_t i = 0; i < o->n_softmaxes; i++) {
-        const pn_value *v = &o->g->values[o->softmaxes[i]];
-        const pn_node *n = &o->g->nodes[v->producer];
-        int64_t axis = pn_node_int(n, "axis", 1), behind = 1;
-        if (axis < 0) axis += v->shape.ndim;
-        for (int k = (int)axis + 1; k < v->shape.ndim; k++)
-            if (v->shape.dim[k] != 1) behind = 2;
-        if (behind == 1) continue;
-        fprintf(o->refused, "%s%s \"%s\" (over several axes at once)",
-                o->n_refused++ ? ", " : "", pn_op_name(n->op), v->name);
-    }
-    return refused(o);
-}
-
 static pn_status build(pn_onnx *o)
 {
     const char *name = pn_onnx_text(o, o->graph_name);
@@ -461,7 +453,7 @@ static pn_status build(pn_onnx *o)
     if (st) return st;
     pn_graph_fold_identities(o->g);
     st = pn_graph_infer_shapes(o->g, o->err);
-    return st ? st : check_softmaxes(o);
+    return st ? st : pn_onnx_flatten_softmaxes(o);
 }
 
 static void onnx_fini(pn_onnx *o)
@@ -475,26 +467,52 @@ static void onnx_fini(pn_onnx *o)
     free(o->meta.items);
     free(o->text);
     free(o->softmaxes);
+    for (size_t i = 0; i < o->n_weights; i++)
+        pn_file_close(&o->weights[i]);
+    free(o->weights);
     if (o->refused) fclose(o->refused);
     free(o->refused_text);
 }
 
-pn_status pn_onnx_read_bytes(pn_graph **out, const void *bytes, size_t size, pn_err *err)
+static pn_status adopt_weights(pn_onnx *o)
 {
-    pn_onnx o = {.err = err};
+    while (o->n_weights) {
+        pn_status st = pn_graph_adopt_file(o->g, o->weights[o->n_weights - 1]);
+        if (st) return st;
+        o->n_weights--;
+    }
+    return PN_OK;
+}
+
+static pn_status read_model(pn_graph **out, const void *bytes, size_t size,
+                            const char *path, pn_err *err)
+{
+    pn_onnx o = {.err = err, .path = path};
     pn_wire_init(&o.file, bytes, size);
     o.refused = open_memstream(&o.refused_text, &o.refused_size);
     pn_status st = o.refused ? scan_model(&o) : PN_ENOMEM;
     if (!st) st = scan_graph(&o);
     if (!st) st = build(&o);
+    if (!st) st = adopt_weights(&o);
     if (st) {
         pn_fail(err, st, "%s", pn_status_name(st)); /* if nobody said more */
     } else {
+        if (o.n_narrowed && path)
+            pn_log(
+                PN_LOG_INFO,
+                "%s: %zu inputs and tensors of float16, bfloat16 or double: computed as "
+                "float32",
+                path, o.n_narrowed);
         *out = o.g;
         o.g = NULL;
     }
     onnx_fini(&o);
     return st;
+}
+
+pn_status pn_onnx_read_bytes(pn_graph **out, const void *bytes, size_t size, pn_err *err)
+{
+    return read_model(out, bytes, size, NULL, err);
 }
 
 pn_status pn_graph_read_onnx(pn_graph **out, const char *path, pn_err *err)
@@ -503,7 +521,7 @@ pn_status pn_graph_read_onnx(pn_graph **out, const char *path, pn_err *err)
     pn_graph *g = NULL;
     pn_status st = pn_file_open(&file, path, err);
     if (st) return st;
-    st = pn_onnx_read_bytes(&g, file->data, file->size, err);
+    st = read_model(&g, file->data, file->size, path, err);
     if (!st) st = pn_graph_adopt_file(g, file);
     if (st) {
         pn_fail(err, st, "%s", pn_status_name(st));

@@ -2,9 +2,9 @@
  * @file onnx_read.h  What the parts of the ONNX reader share.
  *
  * onnx_read.c walks model and graph, onnx_read_node.c parses one node, onnx_read_tensor.c
- * one tensor, onnx_read_old.c turns a node of any opset into ours. Nodes and tensors are
- * kept as stretches of the file and parsed again when needed: a file of a million empty
- * nodes costs 16 bytes each.
+ * one tensor, onnx_read_external.c what lies beside the model, onnx_read_old.c turns a
+ * node of any opset into ours. Nodes and tensors are kept as stretches of the file and
+ * parsed again when needed: a file of a million empty nodes costs 16 bytes each.
  */
 #ifndef PN_MODEL_ONNX_READ_H
 #define PN_MODEL_ONNX_READ_H
@@ -13,12 +13,13 @@
 
 #include "penult/graph.h"
 
+#include "base/file.h"
 #include "model/wire.h"
 
 #define PN_ONNX_MAX_ITEMS 1000000 /**< nodes, tensors, inputs of a node, ... */
 #define PN_ONNX_MAX_ATTRS 256     /**< of a node; the largest operator has nine */
 #define PN_ONNX_MIN_OPSET 9
-#define PN_ONNX_MAX_OPSET 21
+#define PN_ONNX_MAX_OPSET 28
 
 /** AttributeProto.AttributeType */
 typedef enum pn_onnx_kind {
@@ -69,7 +70,11 @@ typedef struct pn_onnx {
     pn_onnx_node node;
     char *text; /**< the last pn_onnx_text() */
     size_t text_capacity;
-    int *softmaxes; /**< outputs of nodes whose axis has the meaning before opset 13 */
+    const char *path;  /**< of the model file; NULL: bytes in memory */
+    pn_file **weights; /**< files of external data, open; the graph's in the end */
+    size_t n_weights, weights_capacity;
+    size_t n_narrowed; /**< tensors and inputs of other floats than float32 */
+    int *softmaxes;    /**< outputs of nodes whose axis has the meaning before opset 13 */
     size_t n_softmaxes, softmaxes_capacity;
     FILE *refused; /**< text of what pn_onnx_refuse() was told */
     char *refused_text;
@@ -100,6 +105,26 @@ PN_MUST_CHECK pn_status pn_onnx_parse_node(pn_onnx *o, pn_bytes node);
 void pn_onnx_node_fini(pn_onnx_node *n);
 /** An attribute that is there and not dropped; NULL. */
 pn_onnx_attr *pn_onnx_attr_of(pn_onnx *o, const char *name);
+
+/** Is it a float that is computed as float32? */
+bool pn_onnx_is_narrowed(int64_t dtype);
+/** The operator of o->node in this opset; PN_N_OPS if there is none. */
+pn_op pn_onnx_op(pn_onnx *o);
+/** Softmax over several axes at once, as before opset 13: flat and back. Shapes are
+ * inferred, and again behind it. */
+PN_MUST_CHECK pn_status pn_onnx_flatten_softmaxes(pn_onnx *o);
+
+/** ONNX's "external data": a stretch of a file beside the model. */
+typedef struct pn_onnx_external {
+    pn_bytes location;
+    int64_t offset, length; /**< length -1: to the end */
+} pn_onnx_external;
+/** One StringStringEntryProto of external_data. */
+PN_MUST_CHECK pn_status pn_onnx_read_external(pn_onnx *o, pn_onnx_external *x,
+                                              pn_bytes entry);
+/** Its bytes, lent for the graph's life. */
+PN_MUST_CHECK pn_status pn_onnx_map_external(pn_onnx *o, const pn_onnx_external *x,
+                                             pn_bytes *out);
 
 /** A TensorProto as a constant; name NULL: its own. */
 PN_MUST_CHECK pn_status pn_onnx_add_tensor(pn_onnx *o, pn_bytes tensor,

@@ -1,5 +1,5 @@
 /*
- * Nodes of opset 9 to 21 in the form of opset 13. Between those, operators moved
+ * Nodes of opset 9 to 28 in the form of opset 13. Between those, operators moved
  * attributes to inputs and back and gained options; where an option has a value we have
  * no code for, the node is refused by name and the reading goes on, to find them all.
  */
@@ -125,10 +125,7 @@ static pn_status add_text_attr(pn_onnx *o, const char *name, const char *value)
 static pn_status reduce_axes_to_attr(pn_onnx *o)
 {
     pn_onnx_node *n = &o->node;
-    const pn_onnx_attr *noop = pn_onnx_attr_of(o, "noop_with_empty_axes");
-    bool is_noop = noop && noop->i != 0;
     bool empty = true;
-    drop_silently(o, "noop_with_empty_axes");
     if (has_input(o, 1)) {
         const pn_value *v = &o->g->values[n->ids[1]];
         int64_t axes[PN_MAX_DIMS];
@@ -149,7 +146,7 @@ static pn_status reduce_axes_to_attr(pn_onnx *o)
         if (st) return st;
         n->n_ids = 1;
     }
-    if (empty && is_noop) pn_onnx_refuse(o, "noop_with_empty_axes without axes");
+    if (!empty) drop_silently(o, "noop_with_empty_axes");
     return PN_OK;
 }
 
@@ -165,22 +162,6 @@ static pn_status softmax_axis(pn_onnx *o)
         o, &(pn_onnx_attr){.name = literal("axis"), .kind = PN_ONNX_INT, .i = 1});
 }
 
-/* Reshape from opset 14: with allowzero a 0 is a size, not "copy" */
-static void reshape_allowzero(pn_onnx *o)
-{
-    const pn_onnx_attr *a = pn_onnx_attr_of(o, "allowzero");
-    bool is_on = a && a->i != 0;
-    drop_silently(o, "allowzero");
-    if (!is_on || !has_input(o, 1)) return;
-    const pn_value *v = &o->g->values[o->node.ids[1]];
-    int64_t target[PN_MAX_DIMS];
-    int64_t n = v->data && v->shape.ndim == 1 ? v->shape.dim[0] : -1;
-    bool fine = n >= 0 && n <= PN_MAX_DIMS && !pn_value_to_i64(v, 0, n, target);
-    for (int64_t i = 0; fine && i < n; i++)
-        fine = target[i] != 0;
-    if (!fine) pn_onnx_refuse(o, "allowzero with a 0 in its target");
-}
-
 static pn_status resize_options(pn_onnx *o)
 {
     if (o->opset < 11) { /* (X, scales), the sampling of Upsample */
@@ -194,7 +175,6 @@ static pn_status resize_options(pn_onnx *o)
     }
     drop_int(o, "antialias", 0);
     drop_text(o, "keep_aspect_ratio_policy", "stretch");
-    if (pn_onnx_attr_of(o, "axes")) pn_onnx_refuse(o, "has axes");
     return PN_OK;
 }
 
@@ -210,6 +190,36 @@ static void average_pool_dilations(pn_onnx *o)
         }
 }
 
+static void check_num_outputs(pn_onnx *o)
+{
+    const pn_onnx_attr *a = pn_onnx_attr_of(o, "num_outputs");
+    if (a && (a->kind != PN_ONNX_INT || a->i != (int64_t)o->node.outputs.n))
+        pn_onnx_refuse(o, "num_outputs is not %zu", o->node.outputs.n);
+}
+
+/* floats of every size are computed as float32 */
+static void cast_to_wide(pn_onnx *o)
+{
+    pn_onnx_attr *a = pn_onnx_attr_of(o, "to");
+    if (a && pn_onnx_is_narrowed(a->i)) a->i = PN_F32;
+}
+
+/* attribute of a tensor -> constant input */
+static pn_status tensor_to_input(pn_onnx *o, const char *name, size_t index)
+{
+    pn_onnx_attr *a = pn_onnx_attr_of(o, name);
+    if (!a || a->kind != PN_ONNX_TENSOR) return PN_OK;
+    a->dropped = true;
+    char free_name[64];
+    for (int i = o->g->n_values;; i++) {
+        snprintf(free_name, sizeof(free_name), "penult.%s_%d", name, i);
+        if (pn_graph_find(o->g, free_name) == PN_NONE) break;
+    }
+    const pn_bytes as = literal(free_name);
+    pn_status st = pn_onnx_add_tensor(o, a->tensor, &as);
+    return st ? st : set_input(o, index, o->g->n_values - 1);
+}
+
 /* PN_OK also where the node was refused */
 static pn_status modernise(pn_onnx *o, pn_op op)
 {
@@ -223,7 +233,9 @@ static pn_status modernise(pn_onnx *o, pn_op op)
         if (o->node.outputs.n > 1) pn_onnx_refuse(o, "outputs of training");
         break;
     case PN_OP_CAST:
-        drop_silently(o, "saturate"); /* is about 8-bit floats, which we lack */
+        drop_silently(o, "saturate"); /* are about 8-bit floats, which we lack */
+        drop_silently(o, "round_mode");
+        cast_to_wide(o);
         break;
     case PN_OP_CLIP:
         if (o->opset < 11) {
@@ -231,17 +243,19 @@ static pn_status modernise(pn_onnx *o, pn_op op)
             if (!st) st = float_to_input(o, "max", 2);
         }
         break;
+    case PN_OP_CONSTANT_OF_SHAPE:
+        st = tensor_to_input(o, "value", 1);
+        break;
     case PN_OP_DROPOUT:
         drop_silently(o, "ratio");
+        break;
+    case PN_OP_LAYER_NORM:
+        drop_silently(o, "stash_type"); /* how exactly: in float at least */
         break;
     case PN_OP_PAD:
         if (o->opset < 11) {
             st = ints_to_input(o, "pads", 1);
             if (!st) st = float_to_input(o, "value", 2);
-        }
-        if (has_input(o, 3)) {
-            pn_onnx_refuse(o, "has axes");
-            o->node.n_ids = 3;
         }
         break;
     case PN_OP_REDUCE_MAX:
@@ -254,11 +268,11 @@ static pn_status modernise(pn_onnx *o, pn_op op)
     case PN_OP_UNSQUEEZE:
         if (o->opset < 13) st = ints_to_input(o, "axes", 1);
         break;
-    case PN_OP_RESHAPE:
-        reshape_allowzero(o);
-        break;
     case PN_OP_RESIZE:
         st = resize_options(o);
+        break;
+    case PN_OP_RANGE:
+        drop_silently(o, "stash_type");
         break;
     case PN_OP_SLICE:
         if (o->opset >= 10) break;
@@ -272,7 +286,7 @@ static pn_status modernise(pn_onnx *o, pn_op op)
         break;
     case PN_OP_SPLIT:
         if (o->opset < 13) st = ints_to_input(o, "split", 1);
-        if (o->opset >= 18) drop_int(o, "num_outputs", (int64_t)o->node.outputs.n);
+        if (o->opset >= 18) check_num_outputs(o);
         break;
     default:
         break;

@@ -2,6 +2,7 @@
  * are copied once their count is known to be what the shape says. */
 #include "model/onnx_read.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/graph_order.h"
@@ -14,6 +15,8 @@ typedef struct tensor {
     uint32_t field; /* which typed field holds the data; 0: none */
     size_t n_fields;
     pn_bytes packed; /* the last occurrence of it, if it is one of BYTES */
+    bool is_external;
+    pn_onnx_external external;
 } tensor;
 
 static pn_status tensor_fail(pn_onnx *o, const tensor *t, pn_status st, const char *rule)
@@ -69,18 +72,15 @@ static pn_status tensor_field(pn_onnx *o, tensor *t, const pn_wire_field *f)
         t->has_raw = true;
         return pn_wire_expect(f, PN_WIRE_BYTES, "raw_data", o->err);
     case 13:
-        location = 1;
-        break;
+        st = pn_wire_expect(f, PN_WIRE_BYTES, "external_data", o->err);
+        return st ? st : pn_onnx_read_external(o, &t->external, f->bytes);
     case 14:
         st = pn_wire_int(f, "data_location", &location, o->err);
-        if (st) return st;
-        break;
+        if (!st) t->is_external = location == 1;
+        return st;
     default:
         return PN_OK;
     }
-    if (location == 0) return PN_OK;
-    return tensor_fail(o, t, PN_EUNSUPPORTED,
-                       "external data is not supported: save the model as one file");
 }
 
 static pn_wire reader_of(const pn_onnx *o, pn_bytes b)
@@ -178,39 +178,80 @@ static pn_status typed_data(pn_onnx *o, const tensor *t, size_t size, const void
     return walk_numbers(o, t, copy, &count);
 }
 
-pn_status pn_onnx_add_tensor(pn_onnx *o, pn_bytes message, const pn_bytes *name)
+bool pn_onnx_is_narrowed(int64_t dtype)
 {
-    tensor t = {.message = message};
-    pn_wire w = reader_of(o, message);
+    return dtype == PN_F16 || dtype == PN_BF16 || dtype == PN_F64;
+}
+
+static pn_status read_tensor(pn_onnx *o, tensor *t, size_t *size)
+{
+    pn_wire w = reader_of(o, t->message);
     pn_wire_field f;
     pn_status st;
     while (!(st = pn_wire_next(&w, &f, o->err))) {
-        st = tensor_field(o, &t, &f);
+        st = tensor_field(o, t, &f);
         if (st) return st;
     }
     if (st != PN_END) return st;
-    if (name) t.name = *name;
     size_t element =
-        t.type > 0 && t.type <= PN_BF16 ? pn_dtype_size((pn_dtype)t.type) : 0;
+        t->type > 0 && t->type <= PN_BF16 ? pn_dtype_size((pn_dtype)t->type) : 0;
     if (!element) {
         char rule[64];
         snprintf(rule, sizeof(rule), "element type %lld is not supported",
-                 (long long)t.type);
-        return tensor_fail(o, &t, PN_EUNSUPPORTED, rule);
+                 (long long)t->type);
+        return tensor_fail(o, t, PN_EUNSUPPORTED, rule);
     }
-    st = pn_onnx_check_name(o, t.name, pn_onnx_place(o, message));
-    if (st) return st;
-    int64_t count = pn_shape_count(&t.shape);
-    size_t size;
-    if (count < 0 || __builtin_mul_overflow((size_t)count, element, &size))
-        return tensor_fail(o, &t, PN_EFORMAT, "its size does not fit 63 bits");
-    if (t.has_raw && t.field)
-        return tensor_fail(o, &t, PN_EFORMAT, "its data is in two fields");
-    if (t.has_raw && t.raw.size != size)
-        return tensor_fail(o, &t, PN_EFORMAT,
-                           "its data is not as long as its shape says");
-    const void *data = t.raw.at;
-    if (!t.has_raw) st = typed_data(o, &t, size, &data);
+    int64_t count = pn_shape_count(&t->shape);
+    if (count < 0 || __builtin_mul_overflow((size_t)count, element, size))
+        return tensor_fail(o, t, PN_EFORMAT, "its size does not fit 63 bits");
+    return PN_OK;
+}
+
+static pn_status find_data(pn_onnx *o, tensor *t, size_t size, const void **data)
+{
+    if (t->has_raw + (t->field != 0) + t->is_external > 1)
+        return tensor_fail(o, t, PN_EFORMAT, "its data is in two fields");
+    if (t->is_external) {
+        const char *name = pn_onnx_text(o, t->name);
+        char *copy = name ? strdup(name) : NULL;
+        pn_status st = copy ? pn_onnx_map_external(o, &t->external, &t->raw) : PN_ENOMEM;
+        if (st && st != PN_ENOMEM) pn_err_prefix(o->err, "tensor \"%.200s\"", copy);
+        free(copy);
+        if (st) return st;
+        t->has_raw = true;
+    }
+    if (t->has_raw && t->raw.size != size)
+        return tensor_fail(o, t, PN_EFORMAT, "its data is not as long as its shape says");
+    *data = t->raw.at;
+    return t->has_raw ? PN_OK : typed_data(o, t, size, data);
+}
+
+/* the same numbers as float32 */
+static pn_status widen(pn_onnx *o, tensor *t, size_t *size, const void **data)
+{
+    const size_t count = *size / pn_dtype_size((pn_dtype)t->type);
+    const pn_value v = {.dtype = (pn_dtype)t->type, .data = *data, .size_bytes = *size};
+    float *wide = pn_graph_alloc(o->g, count * sizeof(*wide) + !count);
+    if (!wide) return PN_ENOMEM;
+    if (count && pn_value_to_f32(&v, 0, (int64_t)count, wide))
+        return tensor_fail(o, t, PN_EFORMAT, "its data cannot be read");
+    t->type = PN_F32;
+    *size = count * sizeof(*wide);
+    *data = wide;
+    o->n_narrowed++;
+    return PN_OK;
+}
+
+pn_status pn_onnx_add_tensor(pn_onnx *o, pn_bytes message, const pn_bytes *name)
+{
+    tensor t = {.message = message, .external.length = -1};
+    size_t size = 0;
+    const void *data = NULL;
+    pn_status st = read_tensor(o, &t, &size);
+    if (name) t.name = *name;
+    if (!st) st = pn_onnx_check_name(o, t.name, pn_onnx_place(o, message));
+    if (!st) st = find_data(o, &t, size, &data);
+    if (!st && pn_onnx_is_narrowed(t.type)) st = widen(o, &t, &size, &data);
     if (st) return st;
     const char *text = pn_onnx_text(o, t.name);
     return text ? pn_graph_add_const(o->g, text, (pn_dtype)t.type, &t.shape, data, size,

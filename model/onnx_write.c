@@ -10,10 +10,11 @@
 #include "model/wire.h"
 
 enum { READ = 1, OUTPUT_DONE = 2 }; /* what a value is used for */
-enum { IR_VERSION = 7, OPSET = 13, OPSET_HARD_SWISH = 14 };
+enum { OPSET = 13 };
 
 typedef struct onnx_writer {
     const pn_graph *g;
+    int opset;
     unsigned char *use; /* per value */
     pn_wire_out head, body,
         tail;               /* model before the graph; graph before and after weights */
@@ -52,21 +53,77 @@ static void put_attr(onnx_writer *w, const pn_attr *attr)
     pn_wire_put_message(&w->a, 5, &w->b);
 }
 
+/* The first opset that has the operator, if that is not the one we write otherwise. */
+static int first_opset(pn_op op)
+{
+    switch (op) {
+    case PN_OP_HARD_SWISH:
+        return 14;
+    case PN_OP_LAYER_NORM:
+        return 17;
+    case PN_OP_GELU:
+        return 20;
+    default:
+        return OPSET;
+    }
+}
+
+/* of the opsets we write, by ONNX's table of versions */
+static int ir_version(int opset)
+{
+    return opset < 15 ? 7 : opset < 19 ? 8 : 9;
+}
+
+static bool has_axes_attr(const pn_node *n)
+{
+    return (n->op == PN_OP_REDUCE_MAX || n->op == PN_OP_REDUCE_MEAN ||
+            n->op == PN_OP_REDUCE_MIN) &&
+           pn_node_attr(n, "axes");
+}
+
+/* From opset 18 on an input, so an initializer: "penult.axes of OUTPUT" */
+static void put_axes(onnx_writer *w, const pn_node *n)
+{
+    const pn_attr *axes = pn_node_attr(n, "axes");
+    pn_wire_out name = {0};
+    pn_wire_put_raw(&name, "penult.axes of ", 15);
+    const char *output = w->g->values[n->outputs[0]].name;
+    pn_wire_put_raw(&name, output, strlen(output));
+    pn_wire_put_bytes(&w->a, 1, name.bytes, name.size);
+    pn_wire_put_int(&w->b, 1, (int64_t)axes->n);
+    pn_wire_put_int(&w->b, 2, PN_I64);
+    pn_wire_put_bytes(&w->b, 8, name.bytes, name.size);
+    pn_wire_put_bytes(&w->b, 9, axes->ints, axes->n * sizeof(int64_t));
+    pn_wire_put_message(&w->tail, 5, &w->b);
+    w->a.failed |= name.failed;
+    pn_wire_out_fini(&name);
+}
+
+/* the attribute is not in the file: what is said there otherwise */
+static bool is_left_out(const onnx_writer *w, const pn_node *n, const char *attr)
+{
+    /* a file may have either auto_pad or pads; in the graph pads are what it came to */
+    if (strcmp(attr, "pads") == 0)
+        return strcmp(pn_node_string(n, "auto_pad", "NOTSET"), "NOTSET") != 0;
+    return strcmp(attr, "axes") == 0 && w->opset >= 18 && has_axes_attr(n);
+}
+
 static void put_node(onnx_writer *w, const pn_node *n)
 {
     const pn_value *values = w->g->values;
     for (int i = 0; i < n->n_inputs; i++)
         pn_wire_put_text(&w->a, 1,
                          n->inputs[i] == PN_NONE ? "" : values[n->inputs[i]].name);
+    if (w->opset >= 18 && has_axes_attr(n)) put_axes(w, n);
     for (int i = 0; i < n->n_outputs; i++)
         pn_wire_put_text(&w->a, 2, values[n->outputs[i]].name);
     if (n->name[0]) pn_wire_put_text(&w->a, 3, n->name);
     pn_wire_put_text(&w->a, 4, pn_op_name(n->op));
-    /* a file may have either auto_pad or pads; in the graph pads are what it came to */
-    const char *auto_pad = pn_node_string(n, "auto_pad", "NOTSET");
     for (int i = 0; i < n->n_attrs; i++)
-        if (strcmp(auto_pad, "NOTSET") == 0 || strcmp(n->attrs[i].name, "pads") != 0)
-            put_attr(w, &n->attrs[i]);
+        if (!is_left_out(w, n, n->attrs[i].name)) put_attr(w, &n->attrs[i]);
+    if (w->opset >= 18 && n->op == PN_OP_SPLIT && n->n_inputs < 2)
+        put_attr(
+            w, &(pn_attr){.name = "num_outputs", .kind = PN_ATTR_INT, .i = n->n_outputs});
     pn_wire_put_message(&w->body, 1, &w->a);
 }
 
@@ -154,19 +211,19 @@ static bool is_written(const onnx_writer *w, int value)
 static void put_all(onnx_writer *w)
 {
     const pn_graph *g = w->g;
-    int opset = OPSET;
-    pn_wire_put_int(&w->head, 1, IR_VERSION);
+    w->opset = OPSET;
+    for (int i = 0; i < g->n_nodes; i++)
+        if (first_opset(g->nodes[i].op) > w->opset)
+            w->opset = first_opset(g->nodes[i].op);
+    pn_wire_put_int(&w->head, 1, ir_version(w->opset));
     pn_wire_put_text(&w->head, 2, "penult");
     pn_wire_put_text(&w->head, 3, PENULT_VERSION);
-    for (int i = 0; i < g->n_nodes; i++) {
-        /* the one operator that is younger; none of the others differs there */
-        if (g->nodes[i].op == PN_OP_HARD_SWISH) opset = OPSET_HARD_SWISH;
+    for (int i = 0; i < g->n_nodes; i++)
         put_node(w, &g->nodes[i]);
-    }
     pn_wire_put_text(&w->body, 2, g->name[0] ? g->name : "penult");
     put_values(w);
     pn_wire_put_text(&w->a, 1, "");
-    pn_wire_put_int(&w->a, 2, opset);
+    pn_wire_put_int(&w->a, 2, w->opset);
     pn_wire_put_message(&w->meta, 8, &w->a);
     for (int i = 0; i < g->n_meta; i++)
         put_pair(w, g->meta_keys[i], g->meta_values[i]);

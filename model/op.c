@@ -14,7 +14,8 @@ static const char *const names[PN_N_OPS] = {
 #define UNARY(id) [PN_OP_##id] = {1, 1, 1, 1, ""}
 #define BINARY(id) [PN_OP_##id] = {2, 2, 1, 1, ""}
 #define VARIADIC(id) [PN_OP_##id] = {1, PN_MANY, 1, 1, ""}
-#define REDUCE(id) [PN_OP_##id] = {1, 1, 1, 1, "axes:I keepdims:i"}
+/* noop_with_empty_axes: of opset 18; shape inference deals with it */
+#define REDUCE(id) [PN_OP_##id] = {1, 1, 1, 1, "axes:I keepdims:i noop_with_empty_axes:i"}
 #define CONV_ATTRS "auto_pad:s dilations:I group:i kernel_shape:I pads:I strides:I"
 
 static const pn_op_rule rules[PN_N_OPS] = {
@@ -24,16 +25,24 @@ static const pn_op_rule rules[PN_N_OPS] = {
                             "pads:I strides:I"},
     [PN_OP_BATCH_NORM] = {5, 5, 1, 1, "epsilon:f momentum:f"},
     [PN_OP_CAST] = {1, 1, 1, 1, "to:i"},
+    UNARY(CEIL),
     [PN_OP_CLIP] = {1, 3, 1, 1, ""},
     [PN_OP_CONCAT] = {1, PN_MANY, 1, 1, "axis:i"},
+    /* the attribute `value` as a second input */
+    [PN_OP_CONSTANT_OF_SHAPE] = {1, 2, 1, 1, ""},
     [PN_OP_CONV] = {2, 3, 1, 1, CONV_ATTRS},
     [PN_OP_CONV_TRANSPOSE] = {2, 3, 1, 1, CONV_ATTRS " output_padding:I output_shape:I"},
     BINARY(DIV),
     [PN_OP_DROPOUT] = {1, 3, 1, 1, "seed:i"},
     [PN_OP_ELU] = {1, 1, 1, 1, "alpha:f"},
+    BINARY(EQUAL),
     UNARY(ERF),
     UNARY(EXP),
+    BINARY(EXPAND),
     [PN_OP_FLATTEN] = {1, 1, 1, 1, "axis:i"},
+    UNARY(FLOOR),
+    [PN_OP_GATHER] = {2, 2, 1, 1, "axis:i"},
+    [PN_OP_GELU] = {1, 1, 1, 1, "approximate:s"},
     [PN_OP_GEMM] = {2, 3, 1, 1, "alpha:f beta:f transA:i transB:i"},
     UNARY(GLOBAL_AVERAGE_POOL),
     UNARY(GLOBAL_MAX_POOL),
@@ -41,6 +50,7 @@ static const pn_op_rule rules[PN_N_OPS] = {
     UNARY(HARD_SWISH),
     UNARY(IDENTITY),
     [PN_OP_INSTANCE_NORM] = {3, 3, 1, 1, "epsilon:f"},
+    [PN_OP_LAYER_NORM] = {2, 3, 1, 1, "axis:i epsilon:f"},
     [PN_OP_LEAKY_RELU] = {1, 1, 1, 1, "alpha:f"},
     UNARY(LOG),
     [PN_OP_LOG_SOFTMAX] = {1, 1, 1, 1, "axis:i"},
@@ -51,27 +61,30 @@ static const pn_op_rule rules[PN_N_OPS] = {
                         "auto_pad:s ceil_mode:i dilations:I kernel_shape:I pads:I "
                         "storage_order:i strides:I"},
     VARIADIC(MIN),
+    [PN_OP_MOD] = {2, 2, 1, 1, "fmod:i"},
     BINARY(MUL),
     UNARY(NEG),
-    [PN_OP_PAD] = {2, 3, 1, 1, "mode:s"},
+    [PN_OP_PAD] = {2, 4, 1, 1, "mode:s"},
     BINARY(POW),
     BINARY(PRELU),
+    [PN_OP_RANGE] = {3, 3, 1, 1, ""},
     REDUCE(REDUCE_MAX),
     REDUCE(REDUCE_MEAN),
     REDUCE(REDUCE_MIN),
     [PN_OP_REDUCE_SUM] = {1, 2, 1, 1, "keepdims:i noop_with_empty_axes:i"},
     UNARY(RELU),
-    BINARY(RESHAPE),
+    [PN_OP_RESHAPE] = {2, 2, 1, 1, "allowzero:i"},
     [PN_OP_RESIZE] = {1, 4, 1, 1,
-                      "coordinate_transformation_mode:s cubic_coeff_a:f "
+                      "axes:I coordinate_transformation_mode:s cubic_coeff_a:f "
                       "exclude_outside:i extrapolation_value:f mode:s nearest_mode:s"},
     [PN_OP_SELU] = {1, 1, 1, 1, "alpha:f gamma:f"},
+    [PN_OP_SHAPE] = {1, 1, 1, 1, "end:i start:i"},
     UNARY(SIGMOID),
     [PN_OP_SLICE] = {3, 5, 1, 1, ""},
     [PN_OP_SOFTMAX] = {1, 1, 1, 1, "axis:i"},
     UNARY(SOFTPLUS),
     UNARY(SOFTSIGN),
-    [PN_OP_SPLIT] = {1, 2, 1, PN_MANY, "axis:i"},
+    [PN_OP_SPLIT] = {1, 2, 1, PN_MANY, "axis:i num_outputs:i"},
     UNARY(SQRT),
     [PN_OP_SQUEEZE] = {1, 2, 1, 1, ""},
     BINARY(SUB),
@@ -79,6 +92,7 @@ static const pn_op_rule rules[PN_N_OPS] = {
     UNARY(TANH),
     [PN_OP_TRANSPOSE] = {1, 1, 1, 1, "perm:I"},
     BINARY(UNSQUEEZE),
+    [PN_OP_WHERE] = {3, 3, 1, 1, ""},
 };
 
 const char *pn_op_name(pn_op op)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/fold.h"
+#include "model/graph_order.h"
 #include "model/op.h"
 
 static pn_shape_fn *const functions[PN_N_OPS] = {
@@ -14,16 +16,23 @@ static pn_shape_fn *const functions[PN_N_OPS] = {
     [PN_OP_AVERAGE_POOL] = pn_shape_pool,
     [PN_OP_BATCH_NORM] = pn_shape_batch_norm,
     [PN_OP_CAST] = pn_shape_cast,
+    [PN_OP_CEIL] = pn_shape_unary,
     [PN_OP_CLIP] = pn_shape_clip,
     [PN_OP_CONCAT] = pn_shape_concat,
+    [PN_OP_CONSTANT_OF_SHAPE] = pn_shape_constant_of_shape,
     [PN_OP_CONV] = pn_shape_conv,
     [PN_OP_CONV_TRANSPOSE] = pn_shape_conv_transpose,
     [PN_OP_DIV] = pn_shape_broadcast,
     [PN_OP_DROPOUT] = pn_shape_dropout,
     [PN_OP_ELU] = pn_shape_unary,
+    [PN_OP_EQUAL] = pn_shape_broadcast,
     [PN_OP_ERF] = pn_shape_unary,
     [PN_OP_EXP] = pn_shape_unary,
+    [PN_OP_EXPAND] = pn_shape_expand,
     [PN_OP_FLATTEN] = pn_shape_flatten,
+    [PN_OP_FLOOR] = pn_shape_unary,
+    [PN_OP_GATHER] = pn_shape_gather,
+    [PN_OP_GELU] = pn_shape_unary,
     [PN_OP_GEMM] = pn_shape_gemm,
     [PN_OP_GLOBAL_AVERAGE_POOL] = pn_shape_global_pool,
     [PN_OP_GLOBAL_MAX_POOL] = pn_shape_global_pool,
@@ -31,6 +40,7 @@ static pn_shape_fn *const functions[PN_N_OPS] = {
     [PN_OP_HARD_SWISH] = pn_shape_unary,
     [PN_OP_IDENTITY] = pn_shape_unary,
     [PN_OP_INSTANCE_NORM] = pn_shape_instance_norm,
+    [PN_OP_LAYER_NORM] = pn_shape_layer_norm,
     [PN_OP_LEAKY_RELU] = pn_shape_unary,
     [PN_OP_LOG] = pn_shape_unary,
     [PN_OP_LOG_SOFTMAX] = pn_shape_softmax,
@@ -39,11 +49,13 @@ static pn_shape_fn *const functions[PN_N_OPS] = {
     [PN_OP_MAX] = pn_shape_broadcast,
     [PN_OP_MAX_POOL] = pn_shape_pool,
     [PN_OP_MIN] = pn_shape_broadcast,
+    [PN_OP_MOD] = pn_shape_broadcast,
     [PN_OP_MUL] = pn_shape_broadcast,
     [PN_OP_NEG] = pn_shape_unary,
     [PN_OP_PAD] = pn_shape_pad,
     [PN_OP_POW] = pn_shape_broadcast,
     [PN_OP_PRELU] = pn_shape_prelu,
+    [PN_OP_RANGE] = pn_shape_range,
     [PN_OP_REDUCE_MAX] = pn_shape_reduce,
     [PN_OP_REDUCE_MEAN] = pn_shape_reduce,
     [PN_OP_REDUCE_MIN] = pn_shape_reduce,
@@ -52,6 +64,7 @@ static pn_shape_fn *const functions[PN_N_OPS] = {
     [PN_OP_RESHAPE] = pn_shape_reshape,
     [PN_OP_RESIZE] = pn_shape_resize,
     [PN_OP_SELU] = pn_shape_unary,
+    [PN_OP_SHAPE] = pn_shape_shape,
     [PN_OP_SIGMOID] = pn_shape_unary,
     [PN_OP_SLICE] = pn_shape_slice,
     [PN_OP_SOFTMAX] = pn_shape_softmax,
@@ -65,6 +78,7 @@ static pn_shape_fn *const functions[PN_N_OPS] = {
     [PN_OP_TANH] = pn_shape_unary,
     [PN_OP_TRANSPOSE] = pn_shape_transpose,
     [PN_OP_UNSQUEEZE] = pn_shape_unsqueeze,
+    [PN_OP_WHERE] = pn_shape_where,
 };
 
 const pn_node *pn_job_node(const pn_shape_job *j)
@@ -136,12 +150,29 @@ static const char *shape_fault(const pn_shape *s, pn_dtype dtype)
     return NULL;
 }
 
+static pn_dtype out_type(const pn_shape_job *j)
+{
+    switch (pn_job_node(j)->op) {
+    case PN_OP_CAST:
+        return (pn_dtype)pn_node_int(pn_job_node(j), "to", 0);
+    case PN_OP_CONSTANT_OF_SHAPE:
+        return pn_job_has(j, 1) ? pn_job_value(j, 1)->dtype : PN_F32;
+    case PN_OP_EQUAL:
+        return PN_BOOL;
+    case PN_OP_SHAPE:
+        return PN_I64;
+    case PN_OP_WHERE:
+        return pn_job_value(j, 1)->dtype;
+    default:
+        return pn_job_value(j, 0)->dtype;
+    }
+}
+
 pn_status pn_job_out(pn_shape_job *j, int output, const pn_shape *s)
 {
     const pn_node *n = pn_job_node(j);
     pn_value *v = &j->g->values[n->outputs[output]];
-    pn_dtype dtype = n->op == PN_OP_CAST ? (pn_dtype)pn_node_int(n, "to", 0)
-                                         : pn_job_value(j, 0)->dtype;
+    pn_dtype dtype = out_type(j);
     const char *fault = shape_fault(s, dtype);
     if (fault) {
         char text[PN_SHAPE_TEXT];
@@ -178,21 +209,91 @@ pn_status pn_job_axes(pn_shape_job *j, const int64_t *axes, size_t n, int rank,
     return PN_OK;
 }
 
-pn_status pn_job_ints(pn_shape_job *j, int input, const char *what, int64_t *out,
-                      size_t max, size_t *n)
+/* integers that are known, the batch allowed or not */
+static pn_status known_ints(pn_shape_job *j, int input, const char *what, bool with_batch,
+                            int64_t *out, size_t max, size_t *n)
 {
     const pn_value *v = pn_job_value(j, input);
-    if (!v->data) return pn_job_unsupported(j, "%s is computed, not a constant", what);
+    pn_known k;
+    if (!pn_fold_get(j->fold, j->g, pn_job_node(j)->inputs[input], &k))
+        return pn_job_unsupported(j, "%s is computed, not a constant", what);
     if (v->dtype != PN_I64 && v->dtype != PN_I32)
         return pn_job_bad(j, "%s is %s, must be int64", what, pn_dtype_name(v->dtype));
     if (v->shape.ndim > 1) return pn_job_bad(j, "%s must have one dimension", what);
-    size_t count = v->size_bytes / pn_dtype_size(v->dtype);
-    if (count > max)
-        return pn_job_bad(j, "%s has %zu elements, at most %zu", what, count, max);
-    *n = count;
-    if (pn_value_to_i64(v, 0, (int64_t)count, out))
-        return pn_job_bad(j, "%s cannot be read", what);
+    int64_t count = pn_shape_count(&v->shape);
+    if (count < 0 || (size_t)count > max)
+        return pn_job_bad(j, "%s has %lld elements, at most %zu", what, (long long)count,
+                          max);
+    for (int64_t i = 0; i < count; i++) {
+        pn_affine a;
+        if (!pn_known_int(&k, i, &a)) return pn_job_bad(j, "%s cannot be read", what);
+        bool is_batch = !a.fixed && a.batch == 1 && !a.image;
+        if ((a.batch || a.image) && (!with_batch || !is_batch))
+            return pn_job_unsupported(j, "%s hangs on the size of the batch", what);
+        out[i] = is_batch ? PN_DIM_FREE : a.fixed;
+    }
+    *n = (size_t)count;
     return PN_OK;
+}
+
+pn_status pn_job_ints(pn_shape_job *j, int input, const char *what, int64_t *out,
+                      size_t max, size_t *n)
+{
+    return known_ints(j, input, what, false, out, max, n);
+}
+
+pn_status pn_job_dims(pn_shape_job *j, int input, const char *what, int64_t *out,
+                      size_t *n)
+{
+    return known_ints(j, input, what, true, out, PN_MAX_DIMS, n);
+}
+
+static pn_status spell(pn_shape_job *j, int input, pn_dtype dtype, const void *data,
+                       int n)
+{
+    pn_node *node = &j->g->nodes[j->node];
+    const pn_shape shape = {.ndim = 1, .dim = {n}};
+    char name[64];
+    int id = PN_NONE;
+    /* names of a file are its own affair: try until one is free */
+    for (int i = 0; i < 1000 && id == PN_NONE; i++) {
+        snprintf(name, sizeof(name), "penult.input%d_%d_%d", input, j->node, i);
+        if (pn_graph_find(j->g, name) != PN_NONE) continue;
+        pn_status st =
+            pn_graph_add_const(j->g, name, dtype, &shape, data,
+                               (size_t)n * pn_dtype_size(dtype), false, &id, j->err);
+        if (st) return st;
+    }
+    if (id == PN_NONE) return pn_job_bad(j, "no free name for input %d", input);
+    if (input >= node->n_inputs) {
+        int *more = pn_graph_alloc(j->g, ((size_t)input + 1) * sizeof(*more));
+        if (!more) return PN_ENOMEM;
+        for (int i = 0; i < input; i++)
+            more[i] = i < node->n_inputs ? node->inputs[i] : PN_NONE;
+        node->inputs = more;
+        node->n_inputs = input + 1;
+    }
+    node->inputs[input] = id;
+    return PN_OK;
+}
+
+pn_status pn_job_spell(pn_shape_job *j, int input, const int64_t *v, int n)
+{
+    return spell(j, input, PN_I64, v, n);
+}
+
+pn_status pn_job_spell_f32(pn_shape_job *j, int input, const float *v, int n)
+{
+    return spell(j, input, PN_F32, v, n);
+}
+
+void pn_job_drop_attr(pn_shape_job *j, const char *name)
+{
+    pn_node *n = &j->g->nodes[j->node];
+    int kept = 0;
+    for (int i = 0; i < n->n_attrs; i++)
+        if (strcmp(n->attrs[i].name, name) != 0) n->attrs[kept++] = n->attrs[i];
+    n->n_attrs = kept;
 }
 
 pn_status pn_job_batch_first(pn_shape_job *j, const pn_shape *s)
@@ -214,7 +315,12 @@ bool pn_broadcast_dim(int64_t a, int64_t b, int64_t *out)
 static int same_type_inputs(pn_op op)
 {
     switch (op) {
+    case PN_OP_CONSTANT_OF_SHAPE:
+    case PN_OP_WHERE:
+        return 0;
     case PN_OP_DROPOUT:
+    case PN_OP_EXPAND:
+    case PN_OP_GATHER:
     case PN_OP_PAD:
     case PN_OP_POW:
     case PN_OP_REDUCE_SUM:
@@ -289,11 +395,12 @@ static pn_status infer_node(pn_shape_job *j, const unsigned char *is_input)
     for (int i = 0; i < n->n_outputs; i++)
         j->g->values[n->outputs[i]].has_shape = false;
     pn_status st = check_counts(j);
+    if (!st) st = pn_fold_strided(j);
     if (!st) st = check_inputs(j, is_input, &known);
     /* behind a node that is not supported there is nothing to infer: it is told already
      */
-    if (!st && known) st = functions[n->op](j);
-    return st;
+    if (!st && known) st = functions[pn_job_node(j)->op](j);
+    return st ? st : pn_fold_node(j);
 }
 
 static pn_status check_graph_inputs(const pn_graph *g, unsigned char *is_input,
@@ -332,27 +439,24 @@ static pn_status check_graph_outputs(const pn_graph *g, const unsigned char *is_
 pn_status pn_graph_infer_shapes(pn_graph *g, pn_err *err)
 {
     pn_shape_job j = {.g = g, .err = err};
-    char *list = NULL;
-    size_t list_size = 0;
-    FILE *text = open_memstream(&list, &list_size);
     unsigned char *is_input = calloc((size_t)g->n_values + 1, 1);
-    pn_status st = text && is_input ? PN_OK : PN_ENOMEM;
+    char **refused = calloc((size_t)g->n_nodes + 1, sizeof(*refused));
+    int n_nodes = g->n_nodes;
+    pn_status st = is_input && refused ? pn_fold_new(&j.fold, g) : PN_ENOMEM;
     if (!st) st = check_graph_inputs(g, is_input, err);
-    int n_unsupported = 0;
     for (j.node = 0; !st && j.node < g->n_nodes; j.node++) {
         st = infer_node(&j, is_input);
         if (st != PN_EUNSUPPORTED) continue;
-        fprintf(text, "%s%s \"%s\" (%s)", n_unsupported++ ? ", " : "",
-                pn_op_name(pn_job_node(&j)->op), label(&j), j.reason);
-        st = PN_OK;
+        refused[j.node] = strdup(j.reason);
+        st = refused[j.node] ? PN_OK : PN_ENOMEM;
     }
     if (!st) st = check_graph_outputs(g, is_input, err);
-    if (text && fclose(text) != 0 && !st) st = PN_ENOMEM;
+    if (!st) st = pn_graph_sweep(g, j.fold, refused, err);
     if (st == PN_ENOMEM) pn_fail(err, st, "infer shapes: out of memory");
-    if (!st && n_unsupported)
-        st = pn_fail(err, PN_EUNSUPPORTED, "%d node%s not supported: %s", n_unsupported,
-                     n_unsupported > 1 ? "s are" : " is", list);
-    free(list);
+    for (int i = 0; refused && i < n_nodes; i++)
+        free(refused[i]);
+    free(refused);
     free(is_input);
+    pn_fold_free(&j.fold);
     return st;
 }

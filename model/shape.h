@@ -21,7 +21,8 @@ typedef struct pn_shape_job {
     pn_graph *g;
     int node;
     pn_err *err;
-    char reason[160]; /**< of PN_EUNSUPPORTED */
+    struct pn_fold *fold; /**< what is known of values */
+    char reason[160];     /**< of PN_EUNSUPPORTED */
 } pn_shape_job;
 
 typedef pn_status pn_shape_fn(pn_shape_job *j);
@@ -49,6 +50,16 @@ PN_MUST_CHECK pn_status pn_job_axes(pn_shape_job *j, const int64_t *axes, size_t
  *  @return PN_EUNSUPPORTED if it is computed, PN_EFORMAT */
 PN_MUST_CHECK pn_status pn_job_ints(pn_shape_job *j, int input, const char *what,
                                     int64_t *out, size_t max, size_t *n);
+/** The same of a list of up to PN_MAX_DIMS dimensions, PN_DIM_FREE where one is the
+ * batch: such a list may be computed, as far as it follows from shapes. */
+PN_MUST_CHECK pn_status pn_job_dims(pn_shape_job *j, int input, const char *what,
+                                    int64_t *out, size_t *n);
+/** Input `input` becomes a new constant of n int64 (or floats): what opset 13 wants said
+ * in so many numbers. */
+PN_MUST_CHECK pn_status pn_job_spell(pn_shape_job *j, int input, const int64_t *v, int n);
+PN_MUST_CHECK pn_status pn_job_spell_f32(pn_shape_job *j, int input, const float *v,
+                                         int n);
+void pn_job_drop_attr(pn_shape_job *j, const char *name);
 /** PN_EUNSUPPORTED if a dimension other than the first is free: window operators. */
 PN_MUST_CHECK pn_status pn_job_batch_first(pn_shape_job *j, const pn_shape *s);
 /** Equal, or one of them 1. @return false: they do not go together */
@@ -58,8 +69,11 @@ pn_shape_fn pn_shape_conv, pn_shape_conv_transpose, pn_shape_pool, pn_shape_glob
 pn_shape_fn pn_shape_concat, pn_shape_flatten, pn_shape_reshape, pn_shape_split,
     pn_shape_squeeze, pn_shape_transpose, pn_shape_unsqueeze;
 pn_shape_fn pn_shape_pad, pn_shape_resize, pn_shape_slice;
+pn_shape_fn pn_shape_shape, pn_shape_gather, pn_shape_constant_of_shape, pn_shape_expand,
+    pn_shape_where, pn_shape_range;
 pn_shape_fn pn_shape_batch_norm, pn_shape_broadcast, pn_shape_cast, pn_shape_clip,
-    pn_shape_dropout, pn_shape_gemm, pn_shape_instance_norm, pn_shape_lrn,
-    pn_shape_matmul, pn_shape_prelu, pn_shape_reduce, pn_shape_softmax, pn_shape_unary;
+    pn_shape_dropout, pn_shape_gemm, pn_shape_instance_norm, pn_shape_layer_norm,
+    pn_shape_lrn, pn_shape_matmul, pn_shape_prelu, pn_shape_reduce, pn_shape_softmax,
+    pn_shape_unary;
 
 #endif

@@ -133,6 +133,24 @@ pn_status pn_shape_instance_norm(pn_shape_job *j)
     return st ? st : pn_shape_unary(j);
 }
 
+pn_status pn_shape_layer_norm(pn_shape_job *j)
+{
+    const pn_shape x = *pn_job_in(j, 0);
+    int axis = 0;
+    pn_status st = pn_job_axis(j, pn_node_int(pn_job_node(j), "axis", -1), x.ndim, &axis);
+    if (st) return st;
+    pn_shape normed = {.ndim = x.ndim - axis};
+    for (int i = axis; i < x.ndim; i++) {
+        if (x.dim[i] == PN_DIM_FREE)
+            return pn_job_unsupported(j, "mixes the images of a batch, axis %d", i);
+        normed.dim[i - axis] = x.dim[i];
+    }
+    for (int i = 1; i < 3; i++)
+        if (pn_job_has(j, i) && !broadcasts_to(pn_job_in(j, i), &normed))
+            return no_broadcast(j, &normed, pn_job_in(j, i));
+    return pn_shape_unary(j);
+}
+
 pn_status pn_shape_lrn(pn_shape_job *j)
 {
     pn_status st = check_channels(j, 3, 0);
@@ -170,6 +188,13 @@ pn_status pn_shape_reduce(pn_shape_job *j)
     unsigned bits = 0;
     pn_status st = reduced_axes(j, x->ndim, &bits);
     if (st) return st;
+    if (!bits && x->ndim) { /* noop_with_empty_axes */
+        pn_node *n = &j->g->nodes[j->node];
+        n->op = PN_OP_IDENTITY;
+        n->n_inputs = 1;
+        n->n_attrs = 0;
+        return pn_shape_unary(j);
+    }
     for (int i = 0; i < x->ndim; i++) {
         if (!(bits & 1U << i))
             out.dim[out.ndim++] = x->dim[i];

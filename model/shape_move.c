@@ -1,8 +1,10 @@
 /* Operators that only move elements: their shapes, and what the free batch does there. */
 #include "model/shape.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "model/fold.h"
 
 pn_status pn_shape_flatten(pn_shape_job *j)
 {
@@ -128,42 +130,52 @@ pn_status pn_shape_concat(pn_shape_job *j)
     return pn_job_out(j, 0, &out);
 }
 
-/* part k of the axis: from the constant of sizes, or an equal share */
-static pn_status split_size(pn_shape_job *j, int k, int64_t total, int64_t *size)
+/* sizes of the parts, from the constant or equal shares; the last share of num_outputs
+ * (opset 18) may be a smaller one, and is spelled out */
+static pn_status split_sizes(pn_shape_job *j, int64_t total, int64_t *size)
 {
-    int n = pn_job_node(j)->n_outputs;
-    if (!pn_job_has(j, 1)) {
-        if (total % n)
-            return pn_job_bad(j, "%d outputs do not divide %lld", n, (long long)total);
-        *size = total / n;
+    const pn_node *node = pn_job_node(j);
+    const int n = node->n_outputs;
+    if (pn_job_has(j, 1)) {
+        const pn_value *v = pn_job_value(j, 1);
+        if (!v->data) return pn_job_unsupported(j, "split is computed, not a constant");
+        if (v->shape.ndim != 1 || v->shape.dim[0] != n)
+            return pn_job_bad(j, "split must have one element an output, %d", n);
+        if (pn_value_to_i64(v, 0, n, size))
+            return pn_job_bad(j, "split must be integers of at least 1");
         return PN_OK;
     }
-    const pn_value *v = pn_job_value(j, 1);
-    if (!v->data) return pn_job_unsupported(j, "split is computed, not a constant");
-    if (v->shape.ndim != 1 || v->shape.dim[0] != n)
-        return pn_job_bad(j, "split must have one element an output, %d", n);
-    if (pn_value_to_i64(v, k, 1, size) || *size < 1)
-        return pn_job_bad(j, "split must be integers of at least 1");
-    return PN_OK;
+    const bool may_differ = pn_node_attr(node, "num_outputs");
+    const int64_t share = total / n + (total % n ? 1 : 0);
+    if (total % n && (!may_differ || share * (n - 1) >= total))
+        return pn_job_bad(j, "%d outputs do not divide %lld", n, (long long)total);
+    for (int k = 0; k < n; k++)
+        size[k] = k < n - 1 ? share : total - share * (n - 1);
+    pn_job_drop_attr(j, "num_outputs");
+    return total % n ? pn_job_spell(j, 1, size, n) : PN_OK;
 }
 
 pn_status pn_shape_split(pn_shape_job *j)
 {
     const pn_shape x = *pn_job_in(j, 0);
+    const int n = pn_job_node(j)->n_outputs;
     int axis = 0;
     pn_status st = pn_job_axis(j, pn_node_int(pn_job_node(j), "axis", 0), x.ndim, &axis);
     if (st) return st;
     if (x.dim[axis] == PN_DIM_FREE)
         return pn_job_unsupported(j, "splits the batch, axis %d", axis);
-    int64_t left = x.dim[axis];
-    for (int k = 0; !st && k < pn_job_node(j)->n_outputs; k++) {
+    int64_t left = x.dim[axis], *size = malloc((size_t)n * sizeof(*size));
+    if (!size) return PN_ENOMEM;
+    st = split_sizes(j, x.dim[axis], size);
+    for (int k = 0; !st && k < n; k++) {
         pn_shape out = x;
-        st = split_size(j, k, x.dim[axis], &out.dim[axis]);
-        if (st) return st;
-        left -= out.dim[axis] <= left ? out.dim[axis] : left + 1;
-        if (left < 0) break;
+        out.dim[axis] = size[k];
+        if (size[k] < 1) st = pn_job_bad(j, "split must be integers of at least 1");
+        left -= size[k] <= left ? size[k] : left + 1;
+        if (st || left < 0) break;
         st = pn_job_out(j, k, &out);
     }
+    free(size);
     if (!st && left != 0)
         st = pn_job_bad(j, "split does not add up to %lld", (long long)x.dim[axis]);
     return st;
@@ -178,28 +190,6 @@ static bool product_without(const pn_shape *s, int skip, int64_t *out)
             __builtin_mul_overflow(*out, s->dim[i], out))
             return false;
     return true;
-}
-
-/* The target with -1 where the batch is, when the file's own says something that holds
- * for one batch size only: what is written must run with any. */
-static pn_status spell_target(pn_shape_job *j, const pn_shape *out)
-{
-    const pn_node *n = pn_job_node(j);
-    char name[512];
-    pn_shape shape = {.ndim = 1, .dim = {out->ndim}};
-    int id = PN_NONE;
-    /* names of a file are its own affair: try until one is free */
-    for (int i = 0; i < 1000 && id == PN_NONE; i++) {
-        snprintf(name, sizeof(name), "penult.target_%d_%d", j->node, i);
-        if (pn_graph_find(j->g, name) != PN_NONE) continue;
-        pn_status st =
-            pn_graph_add_const(j->g, name, PN_I64, &shape, out->dim,
-                               (size_t)out->ndim * sizeof(int64_t), false, &id, j->err);
-        if (st) return st;
-    }
-    if (id == PN_NONE) return pn_job_bad(j, "no free name for its target");
-    n->inputs[1] = id;
-    return PN_OK;
 }
 
 /*
@@ -236,15 +226,22 @@ static pn_status read_target(pn_shape_job *j, pn_shape *out, int *inferred)
 {
     const pn_shape *x = pn_job_in(j, 0);
     size_t n;
-    pn_status st = pn_job_ints(j, 1, "shape", out->dim, PN_MAX_DIMS, &n);
-    if (st) return st;
+    pn_known k;
+    const bool is_const = pn_job_value(j, 1)->data;
+    const bool allowzero = pn_node_int(pn_job_node(j), "allowzero", 0) != 0;
+    pn_job_drop_attr(j, "allowzero");
+    pn_status st = pn_job_dims(j, 1, "shape", out->dim, &n);
+    if (st || !pn_fold_get(j->fold, j->g, pn_job_node(j)->inputs[1], &k)) return st;
     out->ndim = (int)n;
     *inferred = PN_NONE;
     for (int i = 0; i < out->ndim; i++) {
+        pn_affine a;
+        if (!is_const && pn_known_int(&k, i, &a) && a.batch) continue; /* says "N" */
         int64_t d = out->dim[i];
         if (d < -1 || d > PN_MAX_DIM || (d == 0 && i >= x->ndim) ||
             (d == -1 && *inferred != PN_NONE))
             return pn_job_bad(j, "its target is %lld at %d", (long long)d, i);
+        if (d == 0 && allowzero) return pn_job_bad(j, "its target is 0 at %d", i);
         if (d == -1) *inferred = i;
         if (d == 0) out->dim[i] = x->dim[i];
     }
@@ -255,18 +252,21 @@ pn_status pn_shape_reshape(pn_shape_job *j)
 {
     const pn_shape x = *pn_job_in(j, 0);
     pn_shape out;
-    int inferred;
+    int inferred = PN_NONE;
     pn_status st = read_target(j, &out, &inferred);
     if (st) return st;
     int64_t count = pn_shape_count(&x), others;
-    bool in_free = false, out_free = false, respell = false;
+    /* what is written must run with any batch: -1 in the place of a computed N */
+    bool in_free = false, out_free = false, respell = !pn_job_value(j, 1)->data;
     for (int i = 0; i < x.ndim; i++)
         in_free |= x.dim[i] == PN_DIM_FREE;
     for (int i = 0; i < out.ndim; i++)
         out_free |= i != inferred && out.dim[i] == PN_DIM_FREE;
     for (int i = 0; i < out.ndim; i++)
         if (out.dim[i] == 0) return pn_job_bad(j, "its target is 0 at %d", i);
-    if (in_free && !out_free) {
+    if (out_free && !in_free) {
+        st = pn_job_unsupported(j, "its target has a batch, its input none");
+    } else if (in_free && !out_free) {
         st = place_batch(j, &out, inferred, count, &respell);
     } else if (!product_without(&out, inferred, &others)) {
         st = pn_job_bad(j, "its target does not fit 63 bits");
@@ -279,6 +279,6 @@ pn_status pn_shape_reshape(pn_shape_job *j)
         out.dim[inferred] = count / others;
     }
     if (!st) st = pn_job_out(j, 0, &out);
-    if (!st && respell) st = spell_target(j, &out);
+    if (!st && respell) st = pn_job_spell(j, 1, out.dim, out.ndim);
     return st;
 }

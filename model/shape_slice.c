@@ -81,6 +81,30 @@ pn_status pn_shape_slice(pn_shape_job *j)
     return pn_job_out(j, 0, &out);
 }
 
+/* pads of some axes (opset 18) as those of all */
+static pn_status pads_of_axes(pn_shape_job *j, int ndim, int64_t *pads, size_t *n)
+{
+    int64_t given[2 * PN_MAX_DIMS], axis[PN_MAX_DIMS];
+    size_t n_axes;
+    unsigned bits;
+    pn_status st = pn_job_ints(j, 3, "axes", axis, PN_MAX_DIMS, &n_axes);
+    if (!st) st = pn_job_axes(j, axis, n_axes, ndim, &bits);
+    if (st) return st;
+    if (*n != 2 * n_axes)
+        return pn_job_bad(j, "pads has %zu elements for %zu axes", *n, n_axes);
+    memcpy(given, pads, sizeof(given));
+    memset(pads, 0, 2 * (size_t)ndim * sizeof(*pads));
+    for (size_t i = 0; i < n_axes; i++) {
+        int a = (int)(axis[i] < 0 ? axis[i] + ndim : axis[i]);
+        pads[a] = given[i];
+        pads[ndim + a] = given[n_axes + i];
+    }
+    *n = 2 * (size_t)ndim;
+    st = pn_job_spell(j, 1, pads, 2 * ndim);
+    j->g->nodes[j->node].n_inputs = pn_job_has(j, 2) ? 3 : 2;
+    return st;
+}
+
 pn_status pn_shape_pad(pn_shape_job *j)
 {
     const char *mode = pn_node_string(pn_job_node(j), "mode", "constant");
@@ -91,6 +115,7 @@ pn_status pn_shape_pad(pn_shape_job *j)
     if (strcmp(mode, "constant") != 0 && strcmp(mode, "edge") != 0 && !reflects)
         return pn_job_unsupported(j, "mode \"%.40s\"", mode);
     pn_status st = pn_job_ints(j, 1, "pads", pads, 2 * PN_MAX_DIMS, &n);
+    if (!st && pn_job_has(j, 3)) st = pads_of_axes(j, out.ndim, pads, &n);
     if (st) return st;
     if (n != 2 * (size_t)out.ndim)
         return pn_job_bad(j, "pads has %zu elements, must have %d", n, 2 * out.ndim);
@@ -144,26 +169,75 @@ static bool is_given(const pn_shape_job *j, int input)
            !(pn_job_value(j, input)->data && pn_job_value(j, input)->size_bytes == 0);
 }
 
-static pn_status scale_dims(pn_shape_job *j, pn_shape *out)
+/* which output axis the i-th scale or size is of */
+static pn_status resized_axes(pn_shape_job *j, int ndim, int *axis, int *n)
+{
+    const pn_attr *a = pn_node_attr(pn_job_node(j), "axes");
+    unsigned bits;
+    *n = ndim;
+    for (int i = 0; i < ndim; i++)
+        axis[i] = i;
+    if (!a) return PN_OK;
+    pn_status st = pn_job_axes(j, a->ints, a->n, ndim, &bits);
+    if (st) return st;
+    *n = (int)a->n;
+    for (int i = 0; i < *n; i++)
+        axis[i] = (int)(a->ints[i] < 0 ? a->ints[i] + ndim : a->ints[i]);
+    return PN_OK;
+}
+
+static pn_status scale_dims(pn_shape_job *j, const int *axis, int n, float *scale,
+                            pn_shape *out)
 {
     const pn_value *v = pn_job_value(j, 2);
-    float scale[PN_MAX_DIMS];
+    float given[PN_MAX_DIMS];
     if (!v->data) return pn_job_unsupported(j, "scales are computed, not a constant");
-    if (v->dtype != PN_F32 || v->shape.ndim != 1 || v->shape.dim[0] != out->ndim ||
-        pn_value_to_f32(v, 0, out->ndim, scale))
-        return pn_job_bad(j, "scales must be %d float32", out->ndim);
-    for (int i = 0; i < out->ndim; i++) {
-        if (out->dim[i] == PN_DIM_FREE) {
-            if (scale[i] != 1)
-                return pn_job_unsupported(j, "scales the batch, axis %d", i);
+    if (v->dtype != PN_F32 || v->shape.ndim != 1 || v->shape.dim[0] != n ||
+        pn_value_to_f32(v, 0, n, given))
+        return pn_job_bad(j, "scales must be %d float32", n);
+    for (int i = 0; i < n; i++) {
+        int64_t *d = &out->dim[axis[i]];
+        scale[axis[i]] = given[i];
+        if (*d == PN_DIM_FREE) {
+            if (given[i] != 1)
+                return pn_job_unsupported(j, "scales the batch, axis %d", axis[i]);
             continue;
         }
         /* the specification's floor(in * scale), as runtimes do it: in float */
-        float size = floorf((float)out->dim[i] * scale[i]);
-        if (!(scale[i] > 0) || !(size >= 1) || !(size < 0x1p31F))
-            return pn_job_bad(j, "scale %g at axis %d is out of bounds", (double)scale[i],
-                              i);
-        out->dim[i] = (int64_t)size;
+        float size = floorf((float)*d * given[i]);
+        if (!(given[i] > 0) || !(size >= 1) || !(size < 0x1p31F))
+            return pn_job_bad(j, "scale %g at axis %d is out of bounds", (double)given[i],
+                              axis[i]);
+        *d = (int64_t)size;
+    }
+    return PN_OK;
+}
+
+/* sizes, and the scales that come to the same */
+static pn_status size_dims(pn_shape_job *j, const int *axis, int n, float *scale,
+                           pn_shape *out, bool *has_batch)
+{
+    int64_t size[PN_MAX_DIMS];
+    size_t count;
+    pn_status st = pn_job_dims(j, 3, "sizes", size, &count);
+    if (st) return st;
+    if (count != (size_t)n)
+        return pn_job_bad(j, "sizes has %zu elements, must have %d", count, n);
+    for (int i = 0; i < n; i++) {
+        int64_t *d = &out->dim[axis[i]];
+        if (*d == PN_DIM_FREE) {
+            if (size[i] != PN_DIM_FREE)
+                return pn_job_unsupported(j, "sizes fix the batch, axis %d: use scales",
+                                          axis[i]);
+            *has_batch = true;
+            continue;
+        }
+        if (size[i] < 1 || size[i] > PN_MAX_DIM)
+            return pn_job_bad(j, "size %lld at axis %d", (long long)size[i], axis[i]);
+        scale[axis[i]] = (float)size[i] / (float)*d;
+        if ((int64_t)floorf((float)*d * scale[axis[i]]) < size[i])
+            scale[axis[i]] = nextafterf(scale[axis[i]], INFINITY);
+        *d = size[i];
     }
     return PN_OK;
 }
@@ -171,25 +245,22 @@ static pn_status scale_dims(pn_shape_job *j, pn_shape *out)
 pn_status pn_shape_resize(pn_shape_job *j)
 {
     pn_shape out = *pn_job_in(j, 0);
+    int axis[PN_MAX_DIMS], n;
+    float scale[PN_MAX_DIMS];
+    bool respell = pn_node_attr(pn_job_node(j), "axes"), by_scales = is_given(j, 2);
+    for (int i = 0; i < PN_MAX_DIMS; i++)
+        scale[i] = 1;
     pn_status st = check_resize_modes(j);
+    if (!st) st = resized_axes(j, out.ndim, axis, &n);
     if (st) return st;
-    if (is_given(j, 2) == is_given(j, 3))
+    if (by_scales == is_given(j, 3))
         return pn_job_bad(j, "must have either scales or sizes");
-    if (is_given(j, 2)) {
-        st = scale_dims(j, &out);
-    } else {
-        int64_t size[PN_MAX_DIMS];
-        size_t n;
-        st = pn_job_ints(j, 3, "sizes", size, PN_MAX_DIMS, &n);
-        if (st) return st;
-        if (n != (size_t)out.ndim)
-            return pn_job_bad(j, "sizes has %zu elements, must have %d", n, out.ndim);
-        for (int i = 0; i < out.ndim; i++) {
-            if (out.dim[i] == PN_DIM_FREE)
-                return pn_job_unsupported(j, "sizes fix the batch, axis %d: use scales",
-                                          i);
-            out.dim[i] = size[i];
-        }
-    }
-    return st ? st : pn_job_out(j, 0, &out);
+    st = by_scales ? scale_dims(j, axis, n, scale, &out)
+                   : size_dims(j, axis, n, scale, &out, &respell);
+    if (!st) st = pn_job_out(j, 0, &out);
+    if (st || !respell) return st;
+    pn_job_drop_attr(j, "axes");
+    st = pn_job_spell_f32(j, 2, scale, out.ndim);
+    j->g->nodes[j->node].n_inputs = 3;
+    return st;
 }

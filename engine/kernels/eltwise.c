@@ -79,6 +79,16 @@ static void act_row(float *y, size_t n, const pn_act *act)
         for (size_t i = 0; i < n; i++)
             y[i] = -y[i];
         break;
+    case PN_ACT_GELU:
+        for (size_t i = 0; i < n; i++)
+            y[i] = 0.5F * y[i] * (1 + erff(y[i] * 0.707106781186547524F));
+        break;
+    case PN_ACT_GELU_TANH: /* sqrt(2 / pi) (x + 0.044715 x^3) */
+        for (size_t i = 0; i < n; i++)
+            y[i] =
+                0.5F * y[i] *
+                (1 + tanhf(0.797884560802865356F * y[i] * (1 + 0.044715F * y[i] * y[i])));
+        break;
     }
 }
 

@@ -46,6 +46,8 @@ typedef enum pn_act_kind {
     PN_ACT_SQRT,
     PN_ACT_ERF,
     PN_ACT_NEG,
+    PN_ACT_GELU,
+    PN_ACT_GELU_TANH, /**< the approximation by tanh */
 } pn_act_kind;
 
 /** A function of one number: clamped to lo..hi first, then what kind says. NaN stays NaN,

@@ -37,9 +37,10 @@ static pn_status copy_prepare(struct pn_model *m, const pn_graph *g, pn_layer *l
         const int a = l->u.copy.axis_of[i];
         what.dim[i] = l->u.copy.dim[i];
         sx[i] = x->stride[a] * (ptrdiff_t)l->u.copy.x_step[a];
-        l->u.copy.x_offset += l->u.copy.x_begin[a] * x->stride[a];
         l->u.copy.y_offset += l->u.copy.y_begin[i] * y->stride[i];
     }
+    for (int a = 0; a < x->shape.ndim; a++) /* also of an axis that y has not */
+        l->u.copy.x_offset += l->u.copy.x_begin[a] * x->stride[a];
     pn_walk *w = &l->u.copy.walk;
     pn_walk_init(w, &what, y->stride, sx, NULL);
     l->n_tasks = pn_ceil_div(w->rows, w->rows_per_task);

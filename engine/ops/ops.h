@@ -46,7 +46,8 @@ typedef struct pn_layer_ops {
 extern const pn_layer_ops pn_ops_conv, pn_ops_conv_wino, pn_ops_depthwise, pn_ops_fc,
     pn_ops_affine, pn_ops_unary, pn_ops_binary, pn_ops_max_pool, pn_ops_avg_pool,
     pn_ops_global, pn_ops_softmax, pn_ops_copy, pn_ops_reshape, pn_ops_pad, pn_ops_reduce,
-    pn_ops_lrn, pn_ops_instance_norm, pn_ops_matmul, pn_ops_conv_transpose, pn_ops_resize;
+    pn_ops_lrn, pn_ops_instance_norm, pn_ops_layer_norm, pn_ops_matmul,
+    pn_ops_conv_transpose, pn_ops_resize;
 const pn_layer_ops *pn_ops_of(pn_layer_kind kind);
 /** Whether a convolution is to run by Winograd's algorithm: a rule of its shape alone. */
 bool pn_conv_suits_winograd(const pn_conv *c, const pn_kernels *k);

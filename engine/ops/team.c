@@ -37,6 +37,7 @@ const pn_layer_ops *pn_ops_of(pn_layer_kind kind)
         [PN_LAYER_REDUCE] = &pn_ops_reduce,
         [PN_LAYER_LRN] = &pn_ops_lrn,
         [PN_LAYER_INSTANCE_NORM] = &pn_ops_instance_norm,
+        [PN_LAYER_LAYER_NORM] = &pn_ops_layer_norm,
         [PN_LAYER_MATMUL] = &pn_ops_matmul,
         [PN_LAYER_CONV_TRANSPOSE] = &pn_ops_conv_transpose,
         [PN_LAYER_RESIZE] = &pn_ops_resize,

@@ -54,24 +54,30 @@ const char *pn_shape_text(const pn_shape *s, char *buf, size_t size);
 
 /* clang-format 14 staggers a list of calls, another way each time it is run */
 /* clang-format off */
-/** The operators of the graph: ONNX names without change. X(enum, ONNX name) */
+/** The operators of the graph: ONNX names without change. X(enum, ONNX name)
+ * (Ceil, ConstantOfShape, Equal, Expand, Floor, Mod, Range, Shape and Where are arithmetic
+ * on shapes: pn_graph_infer_shapes computes them, none is left in a graph behind it.) */
 #define PN_OPS(X)                                                                        \
     X(ADD, "Add") X(AVERAGE_POOL, "AveragePool") X(BATCH_NORM, "BatchNormalization")     \
-    X(CAST, "Cast") X(CLIP, "Clip") X(CONCAT, "Concat") X(CONV, "Conv")                  \
+    X(CAST, "Cast") X(CEIL, "Ceil") X(CLIP, "Clip") X(CONCAT, "Concat")                  \
+    X(CONSTANT_OF_SHAPE, "ConstantOfShape") X(CONV, "Conv")                              \
     X(CONV_TRANSPOSE, "ConvTranspose") X(DIV, "Div") X(DROPOUT, "Dropout") X(ELU, "Elu") \
-    X(ERF, "Erf") X(EXP, "Exp") X(FLATTEN, "Flatten") X(GEMM, "Gemm")                    \
-    X(GLOBAL_AVERAGE_POOL, "GlobalAveragePool") X(GLOBAL_MAX_POOL, "GlobalMaxPool")      \
-    X(HARD_SIGMOID, "HardSigmoid") X(HARD_SWISH, "HardSwish") X(IDENTITY, "Identity")    \
-    X(INSTANCE_NORM, "InstanceNormalization") X(LEAKY_RELU, "LeakyRelu") X(LOG, "Log")   \
-    X(LOG_SOFTMAX, "LogSoftmax") X(LRN, "LRN") X(MATMUL, "MatMul") X(MAX, "Max")         \
-    X(MAX_POOL, "MaxPool") X(MIN, "Min") X(MUL, "Mul") X(NEG, "Neg") X(PAD, "Pad")       \
-    X(POW, "Pow") X(PRELU, "PRelu") X(REDUCE_MAX, "ReduceMax")                           \
-    X(REDUCE_MEAN, "ReduceMean") X(REDUCE_MIN, "ReduceMin") X(REDUCE_SUM, "ReduceSum")   \
-    X(RELU, "Relu") X(RESHAPE, "Reshape") X(RESIZE, "Resize") X(SELU, "Selu")            \
+    X(EQUAL, "Equal") X(ERF, "Erf") X(EXP, "Exp") X(EXPAND, "Expand")                    \
+    X(FLATTEN, "Flatten") X(FLOOR, "Floor") X(GATHER, "Gather") X(GELU, "Gelu")          \
+    X(GEMM, "Gemm") X(GLOBAL_AVERAGE_POOL, "GlobalAveragePool")                          \
+    X(GLOBAL_MAX_POOL, "GlobalMaxPool") X(HARD_SIGMOID, "HardSigmoid")                   \
+    X(HARD_SWISH, "HardSwish") X(IDENTITY, "Identity")                                   \
+    X(INSTANCE_NORM, "InstanceNormalization") X(LAYER_NORM, "LayerNormalization")        \
+    X(LEAKY_RELU, "LeakyRelu") X(LOG, "Log") X(LOG_SOFTMAX, "LogSoftmax") X(LRN, "LRN")  \
+    X(MATMUL, "MatMul") X(MAX, "Max") X(MAX_POOL, "MaxPool") X(MIN, "Min") X(MOD, "Mod") \
+    X(MUL, "Mul") X(NEG, "Neg") X(PAD, "Pad") X(POW, "Pow") X(PRELU, "PRelu")            \
+    X(RANGE, "Range") X(REDUCE_MAX, "ReduceMax") X(REDUCE_MEAN, "ReduceMean")            \
+    X(REDUCE_MIN, "ReduceMin") X(REDUCE_SUM, "ReduceSum") X(RELU, "Relu")                \
+    X(RESHAPE, "Reshape") X(RESIZE, "Resize") X(SELU, "Selu") X(SHAPE, "Shape")          \
     X(SIGMOID, "Sigmoid") X(SLICE, "Slice") X(SOFTMAX, "Softmax")                        \
     X(SOFTPLUS, "Softplus") X(SOFTSIGN, "Softsign") X(SPLIT, "Split") X(SQRT, "Sqrt")    \
     X(SQUEEZE, "Squeeze") X(SUB, "Sub") X(SUM, "Sum") X(TANH, "Tanh")                    \
-    X(TRANSPOSE, "Transpose") X(UNSQUEEZE, "Unsqueeze")
+    X(TRANSPOSE, "Transpose") X(UNSQUEEZE, "Unsqueeze") X(WHERE, "Where")
 /* clang-format on */
 
 typedef enum pn_op {
@@ -215,7 +221,9 @@ PN_MUST_CHECK pn_status pn_value_to_i64(const pn_value *v, int64_t first, int64_
 /**
  * Check every node against its operator's rules (input counts, ranks, attributes, sizes
  * that must agree) and fill the shape of every value, the batch left free. Constants that
- * shape arithmetic needs (Reshape, Pad, Clip ...) must be constants of the graph.
+ * shape arithmetic needs (Reshape, Pad, Clip ...) must be constants of the graph, or
+ * follow from constants and from shapes: nodes that only compute on those are computed
+ * here, become constants and leave the graph.
  * @return PN_EFORMAT naming operator, node and rule; PN_EUNSUPPORTED listing every node
  * in question
  */
