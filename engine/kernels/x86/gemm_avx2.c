@@ -19,6 +19,8 @@ typedef struct tile_args {
     size_t ldc, lda, k;
     const pn_epilogue *after; /* NULL but in the last block of k */
     size_t row, column;       /* of c[0] in the product, for `after` */
+    const float *ahead;       /* weights of the next block, fetched a line a step */
+    size_t ahead_step;        /* PN_PANEL; 0: they have been */
 } tile_args;
 
 INLINE __m256 finish(const pn_epilogue *e, __m256 v, size_t row, size_t column)
@@ -51,6 +53,7 @@ INLINE void tile(const tile_args *t, const int n)
     for (int i = 0; i < n; i++)
         sum[i][0] = sum[i][1] = _mm256_setzero_ps();
     for (size_t p = 0; p < t->k; p++, b += PN_PANEL) {
+        __builtin_prefetch(t->ahead + p * t->ahead_step);
         __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
         __asm__("" : "+x"(b0), "+x"(b1)); /* or gcc folds the loads into every FMA */
 #pragma GCC unroll 6
@@ -114,6 +117,7 @@ static void panel(const pn_gemm *g, float *c, size_t ldc, size_t column, size_t 
         t.b = b + k0 * PN_PANEL;
         t.k = is_last ? g->k - k0 : PN_K_BLOCK;
         t.after = is_last ? after : NULL;
+        const float *next = is_last ? b + g->k * PN_PANEL : t.b + PN_K_BLOCK * PN_PANEL;
         size_t tiles = (m + ROWS - 1) / ROWS;
         for (size_t i = 0, n; i < m; i += n, tiles--) {
             n = (m - i + tiles - 1) / tiles;
@@ -121,6 +125,8 @@ static void panel(const pn_gemm *g, float *c, size_t ldc, size_t column, size_t 
             t.sums = k0 ? sums + i * PN_PANEL : NULL;
             t.a = g->a + (row + i) * g->lda + k0;
             t.row = row + i;
+            t.ahead = next;
+            t.ahead_step = i == 0 ? PN_PANEL : 0;
             tile_of(&t, n);
         }
     }

@@ -17,6 +17,8 @@ typedef struct tile_args {
     bool is_last;             /* block of k: c is the product's */
     const pn_epilogue *after; /* NULL but in the last block of k */
     size_t row, column;       /* of c[0] in the product, for `after` */
+    const float *ahead;       /* weights of the next block, fetched a line a step */
+    size_t ahead_step;        /* PN_PANEL; 0: they have been */
     __mmask16 kept;           /* columns of the last panel; others must not be written */
 } tile_args;
 
@@ -48,6 +50,7 @@ INLINE void step(__m512 sum[ROWS][2], const tile_args *t, size_t k, const int n,
                  const int p)
 {
     __m512 b = _mm512_loadu_ps(t->b + k * PN_PANEL);
+    __builtin_prefetch(t->ahead + k * t->ahead_step);
     __m512 b_next = p == 2 ? _mm512_loadu_ps(t->b_next + k * PN_PANEL) : b;
 #pragma GCC unroll 12
     for (int i = 0; i < n; i++) {
@@ -178,6 +181,8 @@ static void panels(const pn_gemm *g, size_t column, size_t width, size_t row, si
         t.after = t.is_last ? g->after : NULL;
         t.ldc = t.is_last ? g->ldc : WIDE;
         tile_fn *const tile_rows = tiles_of[more][t.is_last && cut];
+        const float *next =
+            t.is_last ? b + g->k * WIDE : t.b + (size_t)PN_K_BLOCK * PN_PANEL;
         size_t left = (m + ROWS - 1) / ROWS;
         for (size_t i = 0, n; i < m; i += n, left--) {
             n = (m - i + left - 1) / left;
@@ -185,6 +190,9 @@ static void panels(const pn_gemm *g, size_t column, size_t width, size_t row, si
             t.sums = k0 ? sums + i * WIDE : NULL;
             t.a = g->a + (row + i) * g->lda + k0;
             t.row = row + i;
+            /* the first tile fetches for the one panel, the second for the other */
+            t.ahead = i == 0 ? next : next + g->k * PN_PANEL;
+            t.ahead_step = i <= ROWS ? PN_PANEL : 0;
             tile_rows(&t, n);
         }
     }
