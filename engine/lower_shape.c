@@ -114,10 +114,10 @@ pn_status pn_lower_slice(pn_lower *lo, const pn_node *n)
         if (axis == 0) continue; /* the whole batch: shape inference saw to it */
         if (axis < 0 || axis > x.ndim) return pn_lower_refuse(lo, n, "axis out of range");
         const int64_t d = x.dim[axis - 1];
-        int64_t begin = start[i] < 0 ? start[i] < -d ? -1 : start[i] + d : start[i];
-        begin = step[i] > 0 ? clamp64(begin, 0, d) : clamp64(begin, -1, d - 1);
-        l->u.copy.x_begin[axis - 1] = begin;
-        l->u.copy.x_step[axis - 1] = step[i];
+        const int64_t begin = start[i] < 0 ? start[i] + d : start[i];
+        l->u.copy.x_begin[axis - 1] = clamp64(begin, 0, d - 1);
+        /* a longer step than the axis takes one element, whatever it is */
+        l->u.copy.x_step[axis - 1] = clamp64(step[i], -d, d);
     }
     return PN_OK;
 }
