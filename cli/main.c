@@ -11,8 +11,8 @@
 #include "cli/command.h"
 
 static const pn_command *const commands[] = {
-    &pn_command_convert, &pn_command_run,   &pn_command_classify,
-    &pn_command_show,    &pn_command_bench,
+    &pn_command_convert, &pn_command_run,     &pn_command_classify,
+    &pn_command_show,    &pn_command_compare, &pn_command_bench,
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
 

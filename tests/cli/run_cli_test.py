@@ -32,7 +32,7 @@ def main():
     base = script[:-len(".sh")]
     with tempfile.TemporaryDirectory(prefix="penult-cli-") as tmp:
         tmp = os.path.realpath(tmp)
-        env = dict(os.environ, PENULT=penult, SRC=source, LC_ALL="C")
+        env = dict(os.environ, PENULT=penult, SRC=source, PYTHON=sys.executable, LC_ALL="C")
         done = subprocess.run(["bash", script], cwd=tmp, env=env, capture_output=True, check=False)
     outputs = {}
     for end, data in ((".out", done.stdout), (".err", done.stderr)):
