@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/import_mxnet_match.h"
 #include "penult/log.h"
 
 static const pn_mx_op *const families[] = {
@@ -146,7 +147,8 @@ static bool is_harmless(const char *key)
 
 static void warn_of_unknown_keys(pn_mx_import *im, const pn_mx_op *op)
 {
-    if (im->sym->version <= 800) return; /* users' own attributes are in the list, too */
+    /* in old files users' own attributes are in the list, too */
+    if (im->sym->version <= 800 || im->is_survey) return;
     for (int i = 0; i < im->node->n_attrs && !im->status; i++) {
         const char *key = im->node->attrs[i].key;
         if (is_harmless(key) || is_word_of(op->keys, key)) continue;
@@ -282,19 +284,75 @@ static pn_status compare_shapes(pn_mx_import *im)
     return st;
 }
 
-static pn_status import_all(pn_mx_import *im)
+static pn_status prepare(pn_mx_import *im)
 {
     size_t n = (size_t)im->sym->n_nodes;
     pn_status st = pn_graph_new(&im->g, "mxnet");
     if (st) return pn_fail(im->err, st, "import: out of memory");
     im->outs = pn_arena_alloc(&im->arena, n * sizeof(*im->outs));
     im->is_live = pn_arena_alloc(&im->arena, n);
+    im->is_wanted = pn_arena_alloc(&im->arena, n);
     im->is_used = pn_arena_alloc(&im->arena, (size_t)im->params->n_arrays + 1);
-    if (!im->outs || !im->is_live || !im->is_used)
+    if (!im->outs || !im->is_live || !im->is_wanted || !im->is_used)
         return pn_fail(im->err, PN_ENOMEM, "import: out of memory");
-    st = mark_live(im);
+    return mark_live(im);
+}
+
+static pn_status walk(pn_mx_import *im)
+{
+    pn_status st = prepare(im);
     if (!st) st = check_all(im);
     if (!st) st = translate_all(im);
+    return st;
+}
+
+static void import_fini(pn_mx_import *im)
+{
+    list_fini(&im->refused);
+    list_fini(&im->misfits);
+    list_fini(&im->warned);
+    free(im->wants);
+    pn_arena_fini(&im->arena);
+}
+
+/* Names that are none of the symbol's: a walk without weights tells what the symbol
+ * takes, then the arrays are told by their places. Where that walk fails, so will the
+ * real one, which says why. */
+static pn_status match_weights(pn_mx_import *im)
+{
+    pn_mx_import survey = {.sym = im->sym,
+                           .params = im->params,
+                           .shapes = im->shapes,
+                           .n_shapes = im->n_shapes,
+                           .is_survey = true};
+    int *matched = NULL;
+    pn_status st = walk(&survey), out = PN_OK;
+    for (int i = 0; i < im->n_shapes; i++)
+        im->shapes[i].is_used = false;
+    if (!st && !survey.refused.n && survey.n_wants) {
+        matched = pn_arena_alloc(&im->arena, (size_t)im->sym->n_nodes * sizeof(int));
+        pn_mx_match m = {.sym = im->sym,
+                         .params = im->params,
+                         .wants = survey.wants,
+                         .n_wants = survey.n_wants,
+                         .matched = matched,
+                         .err = im->err};
+        out = matched ? pn_mx_match_weights(&m)
+                      : pn_fail(im->err, PN_ENOMEM, "import: out of memory");
+    }
+    if (st == PN_ENOMEM) out = pn_fail(im->err, st, "import: out of memory");
+    im->matched = matched;
+    pn_graph_free(&survey.g);
+    import_fini(&survey);
+    return out;
+}
+
+static pn_status import_all(pn_mx_import *im)
+{
+    pn_status st = PN_OK;
+    if (im->params->n_arrays && !pn_mx_names_meet(im->sym, im->params))
+        st = match_weights(im);
+    if (!st) st = walk(im);
     if (!st) st = report(im);
     if (!st) st = add_heads(im);
     if (!st) st = compare_shapes(im);
@@ -308,10 +366,7 @@ pn_status pn_mx_import_graph(pn_graph **out, const pn_mx_symbol *sym,
     pn_mx_import im = {
         .sym = sym, .params = params, .shapes = shapes, .n_shapes = n_shapes, .err = err};
     pn_status st = import_all(&im);
-    list_fini(&im.refused);
-    list_fini(&im.misfits);
-    list_fini(&im.warned);
-    pn_arena_fini(&im.arena);
+    import_fini(&im);
     if (st)
         pn_graph_free(&im.g);
     else

@@ -33,6 +33,12 @@ typedef struct pn_mx_list {
     int n;
 } pn_mx_list;
 
+/** A weight that the symbol takes. */
+typedef struct pn_mx_want {
+    int variable, node, slot; /**< input `slot` of `node` is the variable */
+    pn_shape shape;
+} pn_mx_want;
+
 typedef struct pn_mx_import {
     pn_graph *g;
     const pn_mx_symbol *sym;
@@ -45,9 +51,14 @@ typedef struct pn_mx_import {
     const pn_mx_node *node; /**< the node at work */
     int node_id;            /**< its index in sym */
     int last;               /**< graph node that was emitted last */
-    pn_mx_outs *outs; /**< one a node of sym; of a variable: n 1 once it has a value */
-    bool *is_live;    /**< one a node of sym: some head needs it */
-    bool *is_used;    /**< one an array of params */
+    pn_mx_outs *outs;   /**< one a node of sym; of a variable: n 1 once it has a value */
+    bool *is_live;      /**< one a node of sym: some head needs it */
+    bool *is_used;      /**< one an array of params */
+    const int *matched; /**< one a node of sym: the array that it is, -1; NULL: by name */
+    bool is_survey;     /**< no weight is looked up: only what is wanted is noted */
+    pn_mx_want *wants;  /**< of a survey, each variable once */
+    int n_wants, room_for_wants;
+    bool *is_wanted; /**< one a node of sym */
     unsigned n_renamed;
     pn_mx_list refused, misfits, warned;
     pn_arena arena;
@@ -110,6 +121,8 @@ pn_shape pn_mx_shape_of(const pn_mx_import *im, int value);
  * @param as    the constant's shape, NULL: want
  */
 int pn_mx_weight(pn_mx_import *im, int slot, const pn_shape *want, const pn_shape *as);
+/** The weight at input `slot` is not looked at, but it belongs to the symbol. */
+void pn_mx_leave_weight(pn_mx_import *im, int slot, const pn_shape *want);
 /** The array behind input `slot`, marked as used; NULL if the input is no weight. */
 const pn_mx_array *pn_mx_array_at(pn_mx_import *im, int slot);
 

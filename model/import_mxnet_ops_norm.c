@@ -17,8 +17,8 @@ static void check_batch_norm(pn_mx_import *im)
 static int batch_norm_scale(pn_mx_import *im, const pn_shape *channels, int beta)
 {
     if (!pn_mx_bool(im, "fix_gamma", true)) return pn_mx_weight(im, 1, channels, NULL);
-    pn_mx_array_at(im, 1);
-    if (im->status || im->misfits.n) return beta;
+    pn_mx_leave_weight(im, 1, channels);
+    if (im->status || !im->g->values[beta].data) return beta;
     size_t n = im->g->values[beta].size_bytes / sizeof(float);
     float *ones = malloc(n * sizeof(float));
     if (!ones) {

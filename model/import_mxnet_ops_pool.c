@@ -59,7 +59,8 @@ static void global_pooling(pn_mx_import *im, const pool *p)
  * which they mean, and MXNet takes them as `valid` */
 static void warn_of_old_rule(pn_mx_import *im, const pool *p)
 {
-    if (im->sym->version > 800 || pn_mx_has(im, "pooling_convention")) return;
+    if (im->sym->version > 800 || im->is_survey || pn_mx_has(im, "pooling_convention"))
+        return;
     for (int i = 0; i < p->n; i++)
         if ((p->in.dim[i + 2] + 2 * p->pad[i] - p->kernel[i]) % p->stride[i]) {
             pn_log(PN_LOG_WARN,

@@ -111,8 +111,12 @@ static int variable_behind(const pn_mx_import *im, pn_mx_entry e)
 
 static const pn_mx_array *array_of(pn_mx_import *im, int variable)
 {
-    if (variable == PN_NONE) return NULL;
-    const pn_mx_array *a = pn_mx_params_find(im->params, im->sym->nodes[variable].name);
+    const pn_mx_array *a = NULL;
+    if (variable == PN_NONE || im->is_survey) return NULL;
+    if (!im->matched)
+        a = pn_mx_params_find(im->params, im->sym->nodes[variable].name);
+    else if (im->matched[variable] >= 0)
+        a = &im->params->arrays[im->matched[variable]];
     if (a) im->is_used[a - im->params->arrays] = true;
     return a;
 }
@@ -266,6 +270,31 @@ static bool same_but_for_ones(const pn_shape *a, const pn_shape *b)
     return true;
 }
 
+static void note_want(pn_mx_import *im, int variable, int slot, const pn_shape *shape)
+{
+    if (im->is_wanted[variable]) return;
+    if (im->n_wants == im->room_for_wants) {
+        int room = im->room_for_wants ? 2 * im->room_for_wants : 64;
+        void *more = reallocarray(im->wants, (size_t)room, sizeof(*im->wants));
+        if (!more) {
+            out_of_memory(im);
+            return;
+        }
+        im->wants = more;
+        im->room_for_wants = room;
+    }
+    im->is_wanted[variable] = true;
+    im->wants[im->n_wants++] = (pn_mx_want){variable, im->node_id, slot, *shape};
+}
+
+void pn_mx_leave_weight(pn_mx_import *im, int slot, const pn_shape *want)
+{
+    if (im->status || !has_slot(im, slot)) return;
+    int variable = variable_behind(im, im->node->inputs[slot]);
+    array_of(im, variable);
+    if (im->is_survey && variable != PN_NONE) note_want(im, variable, slot, want);
+}
+
 int pn_mx_weight(pn_mx_import *im, int slot, const pn_shape *want, const pn_shape *as)
 {
     char is[PN_SHAPE_TEXT], expected[PN_SHAPE_TEXT];
@@ -281,6 +310,10 @@ int pn_mx_weight(pn_mx_import *im, int slot, const pn_shape *want, const pn_shap
     const pn_mx_array *a = array_of(im, variable);
     if (a && !a->is_none && same_but_for_ones(&a->shape, want))
         return weight_const(im, variable, a, shape);
+    if (im->is_survey) {
+        note_want(im, variable, slot, want);
+        return new_value(im, name, shape);
+    }
 
     pn_mx_list_add(im, &im->misfits, "\n  %s: %s, expected %s (%s \"%s\")", name,
                    !a           ? "missing"

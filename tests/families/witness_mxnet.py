@@ -1,0 +1,86 @@
+"""MXNet: makes a net's checkpoint and answers for it. Started by table.py with an interpreter that has MXNet 1.9.1."""
+import logging
+import os
+import sys
+import zlib
+
+import mxnet as mx
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../golden/mxnet"))
+
+import nets_gluon  # noqa: E402
+import registry  # noqa: E402
+import weights  # noqa: E402
+from inputs import golden_input  # noqa: E402
+from witness import distance, serve  # noqa: E402
+
+BATCH = 2
+logging.disable(logging.WARNING)
+
+
+def picture(shape, seed, shift, scale):
+    """Bytes with large shapes in them, as photos have: of white noise a net's averages know nothing, and BatchNorm after
+    BatchNorm would lift nothing but rounding errors."""
+    x = golden_input(shape, seed, 0, 0.25)
+    for i, cells in enumerate((2, 4, 8)):
+        coarse = golden_input((*shape[:2], cells, cells), seed + 1000 * (i + 1), 0, 0.25)
+        rows, columns = (np.arange(n) * cells // n for n in shape[2:])
+        x += coarse[:, :, rows][:, :, :, columns]
+    return ((np.round(x) - shift) * scale).astype("f4")
+
+
+def save_structured(name, args, auxs, path):
+    """The same weights as HybridBlock.save_parameters names them."""
+    net, _ = nets_gluon.block(name)
+    params = {p.name: p for p in net.collect_params().values()}
+    for key, value in {**args, **auxs}.items():
+        params[key].shape = value.shape
+        params[key].initialize()
+        params[key].set_data(value)
+    net.save_parameters(path)
+
+
+def make(question):
+    net = registry.load()[question["net"]]
+    folder = question["folder"]
+    sym, seed = net.build(), zlib.crc32(net.name.encode())
+    x = picture((BATCH, *net.shape), seed % 1000, *net.draw)
+    args, auxs = weights.random_weights(sym, x.shape, seed)
+    auxs = weights.calibrate(sym, args, auxs, x)
+    feature = weights.feature_of(sym) if net.features == "fc" else net.features
+    taps = [feature] if feature else []
+    single = weights.answers(sym, args, auxs, x, taps)
+    own = weights.self_distances(sym, args, auxs, x, single)
+    mx.model.save_checkpoint(folder + "/net", 0, sym, args, auxs)
+    if net.source == nets_gluon.SOURCE and question.get("structured"):
+        save_structured(net.name.split(" ", 1)[0], args, auxs, folder + "/structured.params")
+    x.astype("<f4").tofile(folder + "/input.f32")
+    np.savez(folder + "/answers.npz", input=x, **{f"y{i}": a for i, a in enumerate(single.values())})
+    tensors = [{"name": n, "shape": list(a.shape), "is_output": n in sym.list_outputs(),
+                "self": own.get(n)} for n, a in single.items()]
+    return {"tensors": tensors, "feature": feature, "parameters": int(sum(a.size for a in args.values())),
+            "version": mx.__version__}
+
+
+def compare_raw(question):
+    """A file of float32, the tensors one after the other."""
+    known = np.load(question["answers"])
+    raw, at, off = np.fromfile(question["raw"], "<f4"), 0, []
+    for i in range(len(known.files) - 1):
+        b = known[f"y{i}"]
+        off.append(distance(raw[at:at + b.size].reshape(b.shape), b))
+        at += b.size
+    return {"off": off}
+
+
+def answer(question):
+    if "raw" in question:
+        return compare_raw(question)
+    if question.get("list"):
+        return {"nets": [[n.name, n.source, n.shape] for n in registry.load().values()]}
+    return make(question)
+
+
+serve(answer)
