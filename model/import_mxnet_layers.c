@@ -31,6 +31,7 @@ typedef struct side {
 typedef struct search {
     const pn_mx_match *m;
     side symbol, file;
+    int *layer_of; /* a node of the symbol: its layer's place and 1 */
     pn_arena arena;
 } search;
 
@@ -190,10 +191,10 @@ static pn_status read_symbol_side(search *s)
 {
     const pn_mx_match *m = s->m;
     side *y = &s->symbol;
-    /* the layer of a node, and 1 */
     int *of = pn_arena_alloc(&s->arena, (size_t)m->sym->n_nodes * sizeof(int));
     y->layers = pn_arena_alloc(&s->arena, ((size_t)m->n_wants + 1) * sizeof(layer));
     if (!of || !y->layers) return no_memory(s);
+    s->layer_of = of;
     for (int i = 0; i < m->n_wants; i++) {
         const pn_mx_want *w = &m->wants[i];
         const pn_mx_node *n = &m->sym->nodes[w->node];
@@ -309,37 +310,74 @@ static pn_status compare_counts(const search *s)
     return st;
 }
 
+static pn_status ambiguous(const search *s, const char *key)
+{
+    return pn_fail(s->m->err, PN_EFORMAT,
+                   "the weights have Gluon's structured names, and several layers (%s) "
+                   "could be each other: write the net with HybridBlock.export()",
+                   key);
+}
+
 /* `first`..`last`: layers that one side has in another order than the other; there, equal
  * ones might be each other */
-static pn_status check_block(const search *s, int first, int last, layer **scratch)
+static pn_status check_block(const search *s, int first, int last, layer **scratch,
+                             bool *is_moved)
 {
     int n = last - first + 1;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         scratch[i] = &s->symbol.layers[first + i];
+        is_moved[first + i] = true;
+    }
     qsort(scratch, (size_t)n, sizeof(*scratch), compare_layers);
     for (int i = 1; i < n; i++)
         if (!strcmp(scratch[i - 1]->key, scratch[i]->key))
-            return pn_fail(
-                s->m->err, PN_EFORMAT,
-                "the weights have Gluon's structured names, and several layers "
-                "(%s) could be each other: write the net with "
-                "HybridBlock.export()",
-                scratch[i]->key);
+            return ambiguous(s, scratch[i]->key);
+    return PN_OK;
+}
+
+static const layer *layer_behind(const search *s, pn_mx_entry e)
+{
+    enum { MAX_HOPS = 8 };
+    for (int hops = 0; hops < MAX_HOPS; hops++) {
+        const pn_mx_node *n = &s->m->sym->nodes[e.node];
+        if (s->layer_of[e.node]) return &s->symbol.layers[s->layer_of[e.node] - 1];
+        if (!n->op || n->n_inputs < 1) break;
+        e = n->inputs[0];
+    }
+    return NULL;
+}
+
+/* the ends of a branch and of its shortcut, where one of them moved: if they are equal,
+ * pairing them by their order was a guess */
+static pn_status check_sums(const search *s, const bool *is_moved)
+{
+    for (int i = 0; i < s->m->sym->n_nodes; i++) {
+        const pn_mx_node *n = &s->m->sym->nodes[i];
+        if (!n->op || n->n_inputs != 2 ||
+            (strcmp(n->op, "elemwise_add") != 0 && strcmp(n->op, "broadcast_add") != 0))
+            continue;
+        const layer *a = layer_behind(s, n->inputs[0]);
+        const layer *b = layer_behind(s, n->inputs[1]);
+        if (a && b && a != b && (is_moved[a->place] || is_moved[b->place]) &&
+            !strcmp(a->key, b->key))
+            return ambiguous(s, a->key);
+    }
     return PN_OK;
 }
 
 static pn_status check_order(search *s, const int *to)
 {
-    layer **scratch =
-        pn_arena_alloc(&s->arena, ((size_t)s->symbol.n + 1) * sizeof(layer *));
-    pn_status st = scratch ? PN_OK : no_memory(s);
+    size_t n = (size_t)s->symbol.n + 1;
+    layer **scratch = pn_arena_alloc(&s->arena, n * sizeof(layer *));
+    bool *is_moved = pn_arena_alloc(&s->arena, n);
+    pn_status st = scratch && is_moved ? PN_OK : no_memory(s);
     for (int i = 0, first = 0, reach = 0; i < s->symbol.n && !st; i++) {
         if (to[i] > reach) reach = to[i];
         if (reach > i) continue;
-        if (i > first) st = check_block(s, first, i, scratch);
+        if (i > first) st = check_block(s, first, i, scratch, is_moved);
         first = reach = i + 1;
     }
-    return st;
+    return st ? st : check_sums(s, is_moved);
 }
 
 static pn_status pair_layers(search *s)
