@@ -2,6 +2,7 @@
  * max_batch * image_bytes + threads * thread_bytes, and one padding. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/ops/ops.h"
 #include "engine/profile.h"
@@ -21,6 +22,19 @@ static bool times(size_t n, size_t floats, size_t *bytes)
            !__builtin_mul_overflow(*bytes, sizeof(float), bytes);
 }
 
+/* What cannot be had is said now: memory is promised freely, and whoever then touches
+ * more than there is gets killed without a word. */
+static pn_status check_machine(size_t bytes, int max_batch, pn_err *err)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    if (pages <= 0 || page <= 0 || bytes / (size_t)page < (size_t)pages) return PN_OK;
+    return pn_fail(err, PN_ENOMEM,
+                   "working memory for %d image%s: %zu MiB, more than this machine has "
+                   "(%zu MiB)",
+                   max_batch, max_batch == 1 ? "" : "s", bytes >> 20,
+                   (size_t)pages * (size_t)page >> 20);
+}
+
 pn_status pn_exec_new(pn_exec **out, const pn_model *m, int max_batch, int threads,
                       pn_err *err)
 {
@@ -36,6 +50,8 @@ pn_status pn_exec_new(pn_exec **out, const pn_model *m, int max_batch, int threa
         __builtin_add_overflow(images, scratch + 2 * (size_t)PN_PAD_BYTES, &all))
         return pn_fail(err, PN_ENOMEM, "working memory for %d images does not fit",
                        max_batch);
+    pn_status st = check_machine(all, max_batch, err);
+    if (st) return st;
     pn_exec *x = calloc(1, sizeof(*x));
     if (x) x->arena = aligned_alloc(PN_PAD_BYTES, all / PN_PAD_BYTES * PN_PAD_BYTES);
     if (!x || !x->arena) {

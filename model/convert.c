@@ -13,7 +13,7 @@
 #include "model/import_mxnet.h"
 #include "penult/log.h"
 
-enum { MAX_DIM = 1 << 20, IMAGE_CHANNELS = 3 };
+enum { MAX_DIM = 1 << 20, MAX_NUMBERS = 1 << 28, IMAGE_CHANNELS = 3 };
 
 typedef enum kind { KIND_SYMBOL, KIND_PARAMS, KIND_ONNX, N_KINDS } kind;
 static const char *const kind_names[N_KINDS] = {"a symbol JSON", "a .params file",
@@ -88,6 +88,11 @@ static pn_status read_shapes(converter *c)
         if (!parse_shape(text, &name_size, &s->shape))
             return pn_fail(c->err, PN_EINVAL, "--input-shape %s: must be [NAME=]C,H,W",
                            text);
+        const int64_t numbers = pn_shape_count(&s->shape);
+        if (numbers < 0 || numbers > MAX_NUMBERS)
+            return pn_fail(c->err, PN_EINVAL,
+                           "--input-shape %s: an image of more than %d numbers", text,
+                           MAX_NUMBERS);
         if (name_size && !(c->shape_names[i] = strndup(text, name_size)))
             return out_of_memory(c);
         s->name = c->shape_names[i];

@@ -12,6 +12,8 @@
 enum {
     MAX_JSON_BYTES = 32 << 20, /* the 1000-layer nets have some 2 MB */
     MAX_NODES = 1 << 20,
+    MAX_HEADS = 1 << 14,  /* each is compared with the others; a net's internals fit */
+    MAX_ATTRS = 1 << 10,  /* of a node, likewise; operators have some 20 */
     OLDEST_VERSION = 800, /* files of that age and older do not name theirs */
     FIRST_WITH_ALL_INPUTS = 900,
 };
@@ -171,6 +173,9 @@ static pn_status read_attrs(reader *r, json_t *object, const char *group, pn_mx_
         return pn_fail(r->err, PN_EFORMAT, "%s: node \"%s\": \"%s\" must be an object",
                        r->where, n->name, group);
     size_t total = (size_t)n->n_attrs + json_object_size(dict);
+    if (total > MAX_ATTRS)
+        return pn_fail(r->err, PN_EFORMAT, "%s: node \"%s\": %zu attributes, at most %d",
+                       r->where, n->name, total, MAX_ATTRS);
     pn_mx_attr *all = pn_arena_alloc(&r->s->arena, (total + 1) * sizeof(*all));
     if (!all) return out_of_memory(r);
     if (n->n_attrs) memcpy(all, n->attrs, (size_t)n->n_attrs * sizeof(*all));
@@ -248,9 +253,9 @@ static pn_status read_version(reader *r, json_t *root)
 static pn_status read_heads(reader *r, json_t *list)
 {
     size_t n = json_array_size(list);
-    if (n == 0 || n > MAX_NODES)
-        return pn_fail(r->err, PN_EFORMAT, "%s: \"heads\" must list the outputs",
-                       r->where);
+    if (n == 0 || n > MAX_HEADS)
+        return pn_fail(r->err, PN_EFORMAT, "%s: \"heads\" must list the outputs, 1 to %d",
+                       r->where, MAX_HEADS);
     r->s->heads = pn_arena_alloc(&r->s->arena, n * sizeof(pn_mx_entry));
     if (!r->s->heads) return out_of_memory(r);
     for (size_t i = 0; i < n; i++) {

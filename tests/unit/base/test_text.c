@@ -41,11 +41,32 @@ static void what_a_terminal_may_obey_is_escaped(void **state)
     expect_line("\xff\xed\xa0\x80\xc3", "<\\xff\\xed\\xa0\\x80\\xc3>\n");
 }
 
+static void an_items_line_break_stays_and_others_forge_no_line(void **state)
+{
+    (void)state;
+    expect_line("missing:\n  w0\n  w1", "<missing:\n  w0\n  w1>\n");
+    expect_line("a\npenult: b\n c", "<a\\x0apenult: b\\x0a c>\n");
+}
+
+static void long_text_comes_whole(void **state)
+{
+    (void)state;
+    enum { LENGTH = 10000 };
+    char text[LENGTH + 1], want[LENGTH + 4];
+    for (int i = 0; i < LENGTH; i++)
+        text[i] = (char)('a' + i % 26);
+    text[LENGTH] = '\0';
+    snprintf(want, sizeof(want), "<%s>\n", text);
+    expect_line(text, want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(printable_text_stays_as_it_is),
         cmocka_unit_test(what_a_terminal_may_obey_is_escaped),
+        cmocka_unit_test(an_items_line_break_stays_and_others_forge_no_line),
+        cmocka_unit_test(long_text_comes_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "net_builder.h"
 #include "tests/support/alloc_fail.h"
@@ -80,11 +81,27 @@ static void sizes_are_as_documented(void **state)
     net_free(&n);
 }
 
+static void memory_that_no_machine_has_is_refused_with_both_numbers(void **state)
+{
+    (void)state;
+    net n = make_net();
+    pn_model *m = net_compile(&n, PN_CPU_C, NULL);
+    pn_exec *x = NULL;
+    pn_err err = {0};
+    assert_int_equal(pn_exec_new(&x, m, 1 << 30, 1, &err), PN_ENOMEM);
+    assert_null(x);
+    assert_non_null(strstr(pn_err_text(&err), "MiB, more than this machine has"));
+    pn_err_clear(&err);
+    pn_model_free(&m);
+    net_free(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_failing_allocation_is_survived),
         cmocka_unit_test(a_run_allocates_nothing),
+        cmocka_unit_test(memory_that_no_machine_has_is_refused_with_both_numbers),
         cmocka_unit_test(sizes_are_as_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -266,7 +266,9 @@ static void flags_that_make_no_sense_are_refused(void **state)
                                          "=3,8,8",
                                          "3 8 8",
                                          "3,8,8,8,8,8,8,8",
-                                         "3,8,99999999"};
+                                         "3,8,99999999",
+                                         "3,9460,9460",
+                                         "1000000,1000000,1000000,1000000"};
     files f = make_files(with_softmax, "x");
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         pn_convert_opts o = options(&f);

@@ -231,6 +231,46 @@ static void mxnets_own_old_file_is_read(void **state)
     free(path);
 }
 
+/* n items `before` K `after`, K from 0, commas between */
+static char *repeated(const char *head, const char *before, const char *after, int n,
+                      const char *tail)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+    assert_non_null(to);
+    fputs(head, to);
+    for (int i = 0; i < n; i++)
+        fprintf(to, "%s%s%d%s", i ? "," : "", before, i, after);
+    fputs(tail, to);
+    assert_int_equal(fclose(to), 0);
+    return text;
+}
+
+static void what_would_take_quadratic_time_is_bounded(void **state)
+{
+    (void)state;
+    const struct {
+        char *text;
+        const char *part;
+    } cases[] = {
+        {repeated("{\"nodes\": [" NODE0 "], \"heads\": [", "[0,", "]", 100000, "]}"),
+         "1 to 16384"},
+        {repeated("{\"nodes\": [{\"op\": \"null\", \"name\": \"n\", \"inputs\": [], "
+                  "\"attrs\": {",
+                  "\"k", "\": \"v\"", 100000, "}}], \"heads\": [[0,0]]}"),
+         "100000 attributes, at most 1024"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        pn_mx_symbol *s = NULL;
+        pn_err err = {0};
+        assert_int_equal(read_text(&s, cases[i].text, &err), PN_EFORMAT);
+        if (!strstr(pn_err_text(&err), cases[i].part)) fail_msg("%s", pn_err_text(&err));
+        pn_err_clear(&err);
+        free(cases[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +279,7 @@ int main(void)
         cmocka_unit_test(operators_go_by_todays_names),
         cmocka_unit_test(lies_are_refused_with_the_node_named),
         cmocka_unit_test(deep_nesting_is_refused),
+        cmocka_unit_test(what_would_take_quadratic_time_is_bounded),
         cmocka_unit_test(every_truncation_is_an_error),
         cmocka_unit_test(mxnets_own_old_file_is_read),
     };
