@@ -122,11 +122,9 @@ pn_status pn_block_kinds(int **out, const pn_graph *g, pn_likeness likeness)
 }
 
 typedef struct finder {
-    const pn_graph *g;
-    const int *kinds;
+    const pn_sequence *s;
     pn_block_runs found; /* every region that repeats, overlapping */
     size_t capacity;
-    int *last_use; /* by node: last node that reads it; n_nodes: an output of the graph */
 } finder;
 
 static pn_status add_run(finder *f, pn_block_run run)
@@ -142,49 +140,23 @@ static pn_status add_run(finder *f, pn_block_run run)
     return PN_OK;
 }
 
-static pn_status find_last_use(finder *f)
-{
-    const pn_graph *g = f->g;
-    f->last_use = malloc(((size_t)g->n_nodes + 1) * sizeof(*f->last_use));
-    if (!f->last_use) return PN_ENOMEM;
-    memset(f->last_use, 0xff, ((size_t)g->n_nodes + 1) * sizeof(*f->last_use));
-    for (int i = 0; i < g->n_nodes; i++)
-        for (int k = 0; k < g->nodes[i].n_inputs; k++) {
-            int id = g->nodes[i].inputs[k];
-            if (id != PN_NONE && g->values[id].producer != PN_NONE)
-                f->last_use[g->values[id].producer] = i;
-        }
-    for (int i = 0; i < g->n_outputs; i++)
-        if (g->values[g->outputs[i]].producer != PN_NONE)
-            f->last_use[g->values[g->outputs[i]].producer] = g->n_nodes;
-    return PN_OK;
-}
-
-/* nodes before `at` whose results are read at or behind it */
+/* elements before `at` whose results are read at or behind it */
 static int n_crossing(const finder *f, int at, int back)
 {
     int n = 0;
     for (int i = at - 1; i >= 0 && i >= at - back; i--)
-        n += f->last_use[i] >= at;
+        n += f->s->last_use[i] >= at;
     return n;
 }
 
-static bool has_weights(const pn_graph *g, int node)
-{
-    const pn_node *n = &g->nodes[node];
-    for (int k = 1; k < n->n_inputs; k++)
-        if (n->inputs[k] != PN_NONE && g->values[n->inputs[k]].data) return true;
-    return false;
-}
-
 /* how many characters the names of a block's layers begin with alike */
-static size_t common_prefix(const pn_graph *g, int first, int length)
+static size_t common_prefix(const pn_sequence *s, int first, int length)
 {
     const char *name = NULL;
     size_t n = 0;
     for (int i = first; i < first + length; i++) {
-        if (!has_weights(g, i)) continue;
-        const char *other = g->nodes[i].name;
+        const char *other = s->names[i];
+        if (!other) continue;
         if (!name) {
             name = other;
             n = strlen(name);
@@ -205,8 +177,8 @@ static int best_cut(const finder *f, int first, int length, int slack)
     for (int at = first; at <= first + slack; at++) {
         /* between blocks, not in front of the first: what comes before it may differ */
         int crossing = n_crossing(f, at + length, length);
-        size_t prefix = common_prefix(f->g, at, length);
-        int begin = has_weights(f->g, at);
+        size_t prefix = common_prefix(f->s, at, length);
+        int begin = f->s->names[at] != NULL;
         bool is_better = crossing != best_crossing ? crossing < best_crossing
                          : prefix != best_prefix   ? prefix > best_prefix
                                                    : begin > best_begin;
@@ -231,11 +203,11 @@ static pn_status cut_region(finder *f, int first, int end, int length)
 
 static pn_status find_regions(finder *f, int max_length)
 {
-    int n = f->g->n_nodes;
+    int n = f->s->n;
     for (int length = 1; length <= max_length && length <= n / 2; length++) {
         int first = 0;
         for (int i = 0; i + length <= n; i++) {
-            if (i + length < n && f->kinds[i] == f->kinds[i + length]) continue;
+            if (i + length < n && f->s->kinds[i] == f->s->kinds[i + length]) continue;
             if (i - first >= length) {
                 pn_status st = cut_region(f, first, i + length, length);
                 if (st) return st;
@@ -279,13 +251,11 @@ static pn_block_run clip(const pn_block_run *r, const unsigned char *is_taken)
     return best;
 }
 
-pn_status pn_block_runs_find(pn_block_runs *out, const pn_graph *g, const int *kinds,
-                             int max_length)
+pn_status pn_sequence_runs(pn_block_runs *out, const pn_sequence *s, int max_length)
 {
-    finder f = {.g = g, .kinds = kinds};
-    unsigned char *is_taken = calloc((size_t)g->n_nodes + 1, 1);
-    pn_status st = is_taken ? find_last_use(&f) : PN_ENOMEM;
-    if (!st) st = find_regions(&f, max_length);
+    finder f = {.s = s};
+    unsigned char *is_taken = calloc((size_t)s->n + 1, 1);
+    pn_status st = is_taken ? find_regions(&f, max_length) : PN_ENOMEM;
     if (!st) {
         int n = 0;
         if (f.found.n)
@@ -302,8 +272,46 @@ pn_status pn_block_runs_find(pn_block_runs *out, const pn_graph *g, const int *k
         f.found.items = NULL;
     }
     free(is_taken);
-    free(f.last_use);
     free(f.found.items);
+    return st;
+}
+
+static void note_uses(const pn_graph *g, int *last_use)
+{
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i].n_inputs; k++) {
+            int id = g->nodes[i].inputs[k];
+            if (id != PN_NONE && g->values[id].producer != PN_NONE)
+                last_use[g->values[id].producer] = i;
+        }
+    for (int i = 0; i < g->n_outputs; i++)
+        if (g->values[g->outputs[i]].producer != PN_NONE)
+            last_use[g->values[g->outputs[i]].producer] = g->n_nodes;
+}
+
+static bool has_weights(const pn_graph *g, const pn_node *n)
+{
+    for (int k = 1; k < n->n_inputs; k++)
+        if (n->inputs[k] != PN_NONE && g->values[n->inputs[k]].data) return true;
+    return false;
+}
+
+pn_status pn_block_runs_find(pn_block_runs *out, const pn_graph *g, const int *kinds,
+                             int max_length)
+{
+    size_t n = (size_t)g->n_nodes + 1;
+    int *last_use = calloc(n, sizeof(*last_use));
+    const char **names = calloc(n, sizeof(*names));
+    pn_status st = last_use && names ? PN_OK : PN_ENOMEM;
+    if (!st) {
+        note_uses(g, last_use);
+        for (int i = 0; i < g->n_nodes; i++)
+            if (has_weights(g, &g->nodes[i])) names[i] = g->nodes[i].name;
+        const pn_sequence s = {g->n_nodes, kinds, last_use, names};
+        st = pn_sequence_runs(out, &s, max_length);
+    }
+    free(last_use);
+    free(names);
     return st;
 }
 

@@ -35,15 +35,31 @@ PN_MUST_CHECK pn_status pn_block_kinds(int **out, const pn_graph *g,
                                        pn_likeness likeness);
 
 /**
- * The runs, those that save most nodes first where two overlap. Of the ways to cut a run
- * (one unit may as well begin in the middle of another) it is the one with the fewest
- * values passed from block to block, then the one whose node names have more in common.
+ * The runs of nodes of a graph, see pn_sequence_runs.
  * @param kinds  one number a node, equal for nodes that are alike: see pn_block_kinds
  * @param max_length  longest block looked for, at least 1
  * @return PN_OK or PN_ENOMEM
  */
 PN_MUST_CHECK pn_status pn_block_runs_find(pn_block_runs *out, const pn_graph *g,
                                            const int *kinds, int max_length);
+
+/** Nodes, or what somebody made of them. */
+typedef struct pn_sequence {
+    int n;
+    const int *kinds;
+    const int *last_use; /**< the last element that reads it; n: something else does */
+    const char *const *names; /**< NULL: it has no weights */
+} pn_sequence;
+
+/**
+ * The runs of a sequence, those that save most elements first where two overlap. Of the
+ * ways to cut a run (one unit may as well begin in the middle of another) it is the one
+ * with the fewest values passed from block to block, then the one whose names have more
+ * in common, then one that begins with weights.
+ * @return PN_OK or PN_ENOMEM
+ */
+PN_MUST_CHECK pn_status pn_sequence_runs(pn_block_runs *out, const pn_sequence *s,
+                                         int max_length);
 void pn_block_runs_fini(pn_block_runs *r);
 
 #endif

@@ -11,6 +11,7 @@ static const struct format {
     {".onnx", pn_graph_write_onnx},
     {".pb", pn_export_mmdnn},
     {".json", pn_export_mmdnn},
+    {".py", pn_export_pytorch},
 };
 enum { N_FORMATS = sizeof(formats) / sizeof(formats[0]) };
 

@@ -10,4 +10,7 @@ typedef pn_status pn_export_fn(const pn_graph *g, const char *path, pn_err *err)
 /** MMdnn's IR: NAME.pb, NAME.json and NAME.npy, whichever of the first two is named. */
 pn_export_fn pn_export_mmdnn;
 
+/** NAME.py, and beside it NAME.safetensors and NAME.pth. */
+pn_export_fn pn_export_pytorch;
+
 #endif
