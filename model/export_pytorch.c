@@ -28,15 +28,13 @@ static void find_classifier(pt_export *e)
     for (int i = e->n_steps - 1; i >= 0; i--) {
         pt_step *s = &e->steps[i];
         if (s->n_outputs != 1 || s->outputs[0] != value) continue;
-        bool is_linear =
-            s->op == PN_OP_GEMM || s->op == PN_OP_MATMUL || s->op == PN_OP_CONV;
-        if (is_linear && s->n_members == 1 &&
-            !strcmp(s->members[0]->args[1].key + strlen(s->members[0]->args[1].key) - 8,
-                    s->op == PN_OP_CONV ? "channels" : "features")) {
-            bool is_plain = strcmp(s->members[0]->args[1].text,
-                                   pt_format(e, "%lld", (long long)n_classes)) == 0;
-            const char *groups = s->op == PN_OP_CONV ? s->members[0]->args[6].text : "1";
-            if (!is_plain || strcmp(groups, "1") != 0) return;
+        const pt_member *m = s->n_members == 1 ? s->members[0] : NULL;
+        if (m && m->make &&
+            (!strcmp(m->make, "nn.Linear") || !strncmp(m->make, "nn.Conv2", 8))) {
+            bool is_whole =
+                m->make[3] == 'L' || !strcmp(m->args[6].text, "1"); /* groups */
+            const char *count = pt_format(e, "%lld", (long long)n_classes);
+            if (!is_whole || strcmp(m->args[1].text, count) != 0) return;
             s->is_alone = true;
             e->head = s->members[0];
             e->head->args[1].text = "num_classes";

@@ -127,8 +127,8 @@ void pt_refuse(pt_export *e, const pn_node *n, const char *fmt, ...) PN_PRINTF(3
 void pt_make_steps(pt_export *e);
 /** s->text is what the table of operators says, to be replaced. */
 typedef void pt_op_fn(pt_export *e, pt_step *s, const pn_node *n);
-pt_op_fn pt_conv, pt_conv_transpose, pt_batch_norm, pt_instance_norm, pt_gemm, pt_matmul,
-    pt_prelu, pt_lrn, pt_pool, pt_global_pool, pt_dropout;
+pt_op_fn pt_conv, pt_conv_transpose, pt_batch_norm, pt_instance_norm, pt_layer_norm,
+    pt_gemm, pt_matmul, pt_prelu, pt_lrn, pt_pool, pt_global_pool, pt_dropout;
 pt_op_fn pt_reshape, pt_transpose, pt_squeeze, pt_concat, pt_split, pt_slice, pt_pad,
     pt_resize, pt_reduce;
 pt_op_fn pt_unary, pt_clip, pt_binary, pt_fold, pt_softmax, pt_cast;

@@ -135,6 +135,29 @@ void pt_instance_norm(pt_export *e, pt_step *s, const pn_node *n)
     s->text = pt_format(e, "@0(%s)", pt_read(e, s, n, 0));
 }
 
+void pt_layer_norm(pt_export *e, pt_step *s, const pn_node *n)
+{
+    const pn_shape *x = pt_shape_in(e, n, 0), *w = pt_shape_in(e, n, 1);
+    int axis = (int)pn_node_int(n, "axis", -1);
+    if (axis < 0) axis += x->ndim;
+    const pn_shape normed = *w;
+    bool is_whole = w->ndim == x->ndim - axis &&
+                    (!pt_has(e, n, 2) || pn_shape_equal(w, pt_shape_in(e, n, 2)));
+    for (int i = 0; is_whole && i < w->ndim; i++)
+        is_whole = w->dim[i] == x->dim[axis + i];
+    if (!weights_are_there(e, n, 1, 2)) return;
+    if (!is_whole)
+        return pt_refuse(e, n, "its weights are not as long as what it normalises");
+    pt_member *m = pt_add_member(e, s, "nn.LayerNorm");
+    pt_add_arg(e, m, "normalized_shape", pt_numbers(e, w->dim, w->ndim, w->ndim > 1),
+               NULL);
+    pt_add_arg(e, m, "eps", pt_float(e, pn_node_float(n, "epsilon", 1e-5F)), "1e-05");
+    pt_add_arg(e, m, "bias", pt_has(e, n, 2) ? "True" : "False", "True");
+    pt_add_tensor(e, m, "weight", n->inputs[1], &normed);
+    if (pt_has(e, n, 2)) pt_add_tensor(e, m, "bias", n->inputs[2], &normed);
+    s->text = pt_format(e, "@0(%s)", pt_read(e, s, n, 0));
+}
+
 /* nn.Linear for x (n_out x n_in, or transposed: the constant is n_in x n_out); bias may
  * be PN_NONE */
 static pt_member *add_linear(pt_export *e, pt_step *s, int weight, bool is_transposed,

@@ -23,6 +23,9 @@ void pt_unary(pt_export *e, pt_step *s, const pn_node *n)
         s->text = is_torch ? "F.hardsigmoid($0)"
                            : pt_format(e, "torch.clamp($0 * %s + %s, 0.0, 1.0)",
                                        pt_float(e, alpha), pt_float(e, beta));
+    } else if (n->op == PN_OP_GELU) {
+        bool is_tanh = !strcmp(pn_node_string(n, "approximate", "none"), "tanh");
+        s->text = is_tanh ? "F.gelu($0, approximate=\"tanh\")" : "F.gelu($0)";
     } else { /* Selu, whose own numbers are PyTorch's */
         alpha = pn_node_float(n, "alpha", 1.67326319F);
         float gamma = pn_node_float(n, "gamma", 1.05070102F);

@@ -181,6 +181,7 @@ static const struct op {
     [PN_OP_AVERAGE_POOL] = {pt_pool, NULL},
     [PN_OP_BATCH_NORM] = {pt_batch_norm, NULL},
     [PN_OP_CAST] = {pt_cast, NULL},
+    [PN_OP_CEIL] = {pt_unary, "torch.ceil($0)"},
     [PN_OP_CLIP] = {pt_clip, NULL},
     [PN_OP_CONCAT] = {pt_concat, NULL},
     [PN_OP_CONV] = {pt_conv, NULL},
@@ -191,12 +192,15 @@ static const struct op {
     [PN_OP_ERF] = {pt_unary, "torch.erf($0)"},
     [PN_OP_EXP] = {pt_unary, "torch.exp($0)"},
     [PN_OP_FLATTEN] = {pt_reshape, NULL},
+    [PN_OP_FLOOR] = {pt_unary, "torch.floor($0)"},
+    [PN_OP_GELU] = {pt_unary, NULL},
     [PN_OP_GEMM] = {pt_gemm, NULL},
     [PN_OP_GLOBAL_AVERAGE_POOL] = {pt_global_pool, "avg"},
     [PN_OP_GLOBAL_MAX_POOL] = {pt_global_pool, "max"},
     [PN_OP_HARD_SIGMOID] = {pt_unary, NULL},
     [PN_OP_HARD_SWISH] = {pt_unary, "F.hardswish($0)"},
     [PN_OP_INSTANCE_NORM] = {pt_instance_norm, NULL},
+    [PN_OP_LAYER_NORM] = {pt_layer_norm, NULL},
     [PN_OP_LEAKY_RELU] = {pt_unary, NULL},
     [PN_OP_LOG] = {pt_unary, "torch.log($0)"},
     [PN_OP_LOG_SOFTMAX] = {pt_softmax, "F.log_softmax"},
@@ -284,6 +288,38 @@ static void keep_live(pt_export *e)
     e->n_steps = n;
 }
 
+/* A product without a bias and the constant row behind it are one nn.Linear: as two, the
+ * row would be no parameter and never be trained. */
+static void join_bias(pt_export *e)
+{
+    int *n_reads = pt_alloc(e, (size_t)e->g->n_values + 1, sizeof(*n_reads)), n = 0;
+    if (e->is_failed) return;
+    for (int i = 0; i < e->g->n_outputs; i++)
+        n_reads[e->same_as[e->g->outputs[i]]] = 2;
+    if (e->features != PN_NONE) n_reads[e->same_as[e->features]] = 2;
+    for (int i = 0; i < e->n_steps; i++)
+        for (int k = 0; k < e->steps[i].n_inputs; k++)
+            n_reads[e->steps[i].inputs[k]]++;
+    for (int i = 0; i < e->n_steps; i++) {
+        pt_step *s = &e->steps[i], *linear = n ? &e->steps[n - 1] : NULL;
+        pt_member *m = linear && linear->n_members == 1 ? linear->members[0] : NULL;
+        bool is_row = s->op == PN_OP_ADD && s->n_members == 1 && s->n_inputs == 1 && m &&
+                      m->make && !strcmp(m->make, "nn.Linear") && m->n_tensors == 1 &&
+                      !strcmp(linear->text, "@0($0)") &&
+                      s->inputs[0] == linear->outputs[0] && n_reads[s->inputs[0]] == 1;
+        const pt_tensor *row = is_row ? &s->members[0]->tensors[0] : NULL;
+        if (is_row && row->shape.ndim == 1 &&
+            row->shape.dim[0] == m->tensors[0].shape.dim[0]) {
+            pt_add_tensor(e, m, "bias", row->value, &row->shape);
+            m->args[2].text = "True";
+            linear->outputs = s->outputs;
+        } else {
+            e->steps[n++] = *s;
+        }
+    }
+    e->n_steps = n;
+}
+
 void pt_make_steps(pt_export *e)
 {
     e->n_steps = 0;
@@ -292,4 +328,5 @@ void pt_make_steps(pt_export *e)
     for (int i = 0; i < e->g->n_nodes && !e->is_failed; i++)
         make_step(e, &e->g->nodes[i]);
     keep_live(e);
+    join_bias(e);
 }

@@ -5,6 +5,8 @@
 
 #include "model/export_pytorch.h"
 
+enum { MAX_PICKED = 256 };
+
 typedef struct pool {
     int n; /* spatial axes */
     const int64_t *kernel, *begin, *end;
@@ -142,18 +144,54 @@ static int64_t within(double at, int64_t n)
     return at < 0 ? 0 : at > (double)(n - 1) ? n - 1 : (int64_t)at;
 }
 
+static double scale_of(const pt_export *e, const pn_node *n, int axis, int64_t in,
+                       int64_t out)
+{
+    float given;
+    const pn_value *v = pt_const(e, n, 2);
+    if (v && !pn_value_to_f32(v, axis, 1, &given)) return (double)given;
+    return (double)out / (double)in;
+}
+
+/* the element that ONNX's mode takes for element i */
+static int64_t nearest_of(const pn_node *n, int64_t i, int64_t in, int64_t out,
+                          double scale)
+{
+    const char *where = pn_node_string(n, "coordinate_transformation_mode", "half_pixel");
+    const char *round = pn_node_string(n, "nearest_mode", "round_prefer_floor");
+    return within(rounded(round, source_of(where, i, in, out, scale)), in);
+}
+
 /* whether PyTorch's nearest (or nearest-exact) takes the very elements that ONNX takes */
 static bool takes_same(const pn_node *n, int64_t in, int64_t out, double scale,
                        bool is_exact)
 {
-    const char *where = pn_node_string(n, "coordinate_transformation_mode", "half_pixel");
-    const char *round = pn_node_string(n, "nearest_mode", "round_prefer_floor");
     for (int64_t i = 0; i < out; i++) {
-        int64_t onnx = within(rounded(round, source_of(where, i, in, out, scale)), in);
         double at = (double)i + (is_exact ? 0.5 : 0);
-        if (onnx != within(floor(at * ((double)in / (double)out)), in)) return false;
+        if (nearest_of(n, i, in, out, scale) !=
+            within(floor(at * ((double)in / (double)out)), in))
+            return false;
     }
     return true;
+}
+
+/* no mode of F.interpolate does it: the elements by their numbers */
+static void pick_elements(pt_export *e, pt_step *s, const pn_node *n)
+{
+    const pn_shape *x = pt_shape_in(e, n, 0), *y = &e->g->values[n->outputs[0]].shape;
+    const char *text = pt_read(e, s, n, 0), *colons = ":, :";
+    for (int a = 2; a < x->ndim; a++) {
+        double scale = scale_of(e, n, a, x->dim[a], y->dim[a]);
+        const char *list = "";
+        if (y->dim[a] > MAX_PICKED)
+            return pt_refuse(e, n, "F.interpolate has no mode like this one");
+        for (int64_t i = 0; i < y->dim[a]; i++)
+            list = pt_format(e, "%s%s%lld", list, i ? ", " : "",
+                             (long long)nearest_of(n, i, x->dim[a], y->dim[a], scale));
+        text = pt_format(e, "%s[%s, [%s]]", text, colons, list);
+        colons = pt_format(e, "%s, :", colons);
+    }
+    s->text = text;
 }
 
 /* the mode of F.interpolate that does the same; NULL: none does */
@@ -165,14 +203,8 @@ static const char *resize_mode(const pt_export *e, const pn_node *n, const pn_sh
     const char *where = pn_node_string(n, "coordinate_transformation_mode", "half_pixel");
     bool is_plain = true, is_exact = true, has_one = false, fits = true;
     for (int a = 2; a < x->ndim; a++) {
-        double scale = (double)y->dim[a] / (double)x->dim[a];
-        float given;
-        const pn_value *v = pt_const(e, n, 2);
-        if (v && !pn_value_to_f32(v, a, 1, &given)) {
-            fits = fits &&
-                   fabs((double)given * (double)x->dim[a] - (double)y->dim[a]) < 1e-3;
-            scale = (double)given;
-        }
+        double scale = scale_of(e, n, a, x->dim[a], y->dim[a]);
+        fits = fits && fabs(scale * (double)x->dim[a] - (double)y->dim[a]) < 1e-3;
         is_plain = is_plain && takes_same(n, x->dim[a], y->dim[a], scale, false);
         is_exact = is_exact && takes_same(n, x->dim[a], y->dim[a], scale, true);
         has_one |= y->dim[a] == 1;
@@ -196,6 +228,8 @@ void pt_resize(pt_export *e, pt_step *s, const pn_node *n)
     if (x->ndim < 3 || x->ndim > 5 || x->dim[1] != y->dim[1])
         return pt_refuse(e, n, "resizes what is no spatial axis");
     const char *mode = resize_mode(e, n, x, y);
+    if (!mode && !strcmp(pn_node_string(n, "mode", "nearest"), "nearest"))
+        return pick_elements(e, s, n);
     if (!mode) return pt_refuse(e, n, "F.interpolate has no mode like this one");
     const char *corners =
         strncmp(mode, "nearest", 7) != 0 && !strcmp(where, "align_corners")
