@@ -84,19 +84,23 @@ static int64_t roundings_of(const pn_model *m, int64_t k)
     return (k < PN_K_BLOCK ? k : PN_K_BLOCK) + pn_ceil_div(k, PN_K_BLOCK) - 1;
 }
 
+static int64_t taps_of(const pn_conv *c)
+{
+    return c->win.kh * c->win.kw;
+}
+
 static pn_sum sum_of(const pn_model *m, const pn_layer *l)
 {
     const pn_conv *c = &l->u.conv;
-    const int64_t taps = c->win.kh * c->win.kw;
     switch (l->kind) {
     case PN_LAYER_CONV:
-        return (pn_sum){PN_SUM_CHAIN, roundings_of(m, c->cin / c->group * taps)};
+        return (pn_sum){PN_SUM_CHAIN, roundings_of(m, c->cin / c->group * taps_of(c))};
     case PN_LAYER_CONV_WINO:
         return (pn_sum){PN_SUM_WINOGRAD, roundings_of(m, c->cin)};
     case PN_LAYER_DEPTHWISE:
-        return (pn_sum){PN_SUM_CHAIN, taps};
+        return (pn_sum){PN_SUM_CHAIN, taps_of(c)};
     case PN_LAYER_CONV_TRANSPOSE: /* product and sum are two roundings */
-        return (pn_sum){PN_SUM_CHAIN, c->cin / c->group * taps + 1};
+        return (pn_sum){PN_SUM_CHAIN, c->cin / c->group * taps_of(c) + 1};
     case PN_LAYER_FC:
         return (pn_sum){PN_SUM_CHAIN, roundings_of(m, l->u.fc.k)};
     default:

@@ -1,0 +1,82 @@
+"""Net, converted by penult.
+
+Input: Nx3x14x18
+Output: Nx5, softmax_output
+Features: forward_features(), Nx18, flatten0_output
+Made from: net-symbol.json (SHA-256 f41edb17d94f60aa2d2a51daf9eeed0dd5955bced554a6fb92c80b27c38203e0)
+    net-0000.params (SHA-256 92cc6fcc8c1bedc4f6ff358e107110cc22bfdc1f161a66f03b9d681e470378f7)
+
+    model = net.load()                 # trained, in eval mode
+    model = net.load(num_classes=10)   # the classifier fresh, to train
+"""
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+try:
+    from safetensors.torch import load_file
+except ImportError:  # the .pth needs PyTorch alone
+    load_file = None
+
+
+class Block(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size, padding=0):
+        super().__init__()
+        self.bn0a = nn.BatchNorm2d(in_channels, eps=2e-05)
+        self.conv0a = nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding, bias=False)
+
+    def forward(self, x):
+        return self.conv0a(F.relu(self.bn0a(x)))
+
+
+class Net(nn.Module):
+    def __init__(self, num_classes=5):
+        super().__init__()
+        self.conv0 = nn.Conv2d(3, 6, 3, padding=1, bias=False)
+        self.blocks = nn.Sequential(
+            Block(6, 8, 1),
+            Block(8, 4, 3, padding=1),
+        )
+        self.blocks_2 = nn.Sequential(
+            Block(10, 8, 1),
+            Block(8, 4, 3, padding=1),
+        )
+        self.blocks_3 = nn.Sequential(
+            Block(14, 8, 1),
+            Block(8, 4, 3, padding=1),
+        )
+        self.bn3 = nn.BatchNorm2d(18, eps=2e-05)
+        self.fc1 = nn.Linear(18, num_classes)
+
+    def forward_features(self, x):
+        """What the classifier is given: 18 numbers an image."""
+        x = self.conv0(x)
+        x = torch.cat([x, self.blocks(x)], 1)
+        x = F.avg_pool2d(torch.cat([x, self.blocks_2(x)], 1), 2)
+        x = self.bn3(torch.cat([x, self.blocks_3(x)], 1))
+        return torch.flatten(F.adaptive_avg_pool2d(F.relu(x), 1), 1)
+
+    def forward(self, x):
+        x = self.forward_features(x)
+        return F.softmax(self.fc1(x), 1)
+
+
+def load(path=None, num_classes=5):
+    """The trained network, from a .safetensors or .pth file.
+
+    Without a path from the one beside this module: .safetensors if that package is
+    installed, else .pth. Another number of classes leaves fc1 as it was born.
+    """
+    path = Path(__file__).with_suffix(".safetensors") if path is None else Path(path)
+    if path.suffix == ".safetensors" and load_file:
+        state = load_file(path)
+    else:
+        state = torch.load(path.with_suffix(".pth"), map_location="cpu", weights_only=True)
+    model = Net(num_classes)
+    if num_classes != 5:
+        fresh = model.fc1.state_dict()
+        state.update({"fc1." + key: value for key, value in fresh.items()})
+    model.load_state_dict(state)
+    return model.eval()

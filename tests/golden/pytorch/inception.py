@@ -1,0 +1,80 @@
+"""Net, converted by penult.
+
+Input: Nx3x29x35
+Output: Nx7, softmax_output
+Features: forward_features(), Nx64, flatten0_output
+Made from: net-symbol.json (SHA-256 ac3c15e6d9cdbe52efe52b40892d4b1364d9d11ad3d5304894790de299e0b8c3)
+    net-0000.params (SHA-256 3f691fde350ee5dfe373261cd80d9178f4c35262b431b461ddcd7b7b40964536)
+
+    model = net.load()                 # trained, in eval mode
+    model = net.load(num_classes=10)   # the classifier fresh, to train
+"""
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+try:
+    from safetensors.torch import load_file
+except ImportError:  # the .pth needs PyTorch alone
+    load_file = None
+
+
+class ConvBNReLU(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0):
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride=stride, padding=padding
+        )
+        self.bn = nn.BatchNorm2d(out_channels, eps=0.001)
+
+    def forward(self, x):
+        return F.relu(self.bn(self.conv(x)))
+
+
+class Net(nn.Module):
+    def __init__(self, num_classes=7):
+        super().__init__()
+        self.stem = ConvBNReLU(3, 8, 3, stride=2, padding=1)
+        self.a1 = ConvBNReLU(8, 4, 1)
+        self.a2_in = ConvBNReLU(8, 4, 1)
+        self.a2 = ConvBNReLU(4, 6, 3, padding=1)
+        self.a3 = ConvBNReLU(8, 3, 1)
+        self.b1 = ConvBNReLU(13, 6, 3, stride=2, padding=1)
+        self.fc1 = nn.Linear(64, num_classes)
+
+    def forward_features(self, x):
+        """What the classifier is given: 64 numbers an image."""
+        x = self.stem(x)
+        y = self.a3(F.avg_pool2d(x, 3, stride=1, padding=1))
+        x = torch.cat([self.a1(x), self.a2(self.a2_in(x)), y], 1)
+        y = F.max_pool2d(x, 3, stride=2, padding=1)
+        b3_pool = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+        x = torch.cat([self.b1(x), y, b3_pool], 1)
+        y = F.avg_pool2d(x, 3, stride=2, padding=1, ceil_mode=True)
+        x = F.max_pool2d(x, 3, stride=2, padding=1, ceil_mode=True)
+        return torch.flatten(F.adaptive_avg_pool2d(torch.cat([y, x], 1), 1), 1)
+
+    def forward(self, x):
+        x = self.forward_features(x)
+        return F.softmax(self.fc1(x), 1)
+
+
+def load(path=None, num_classes=7):
+    """The trained network, from a .safetensors or .pth file.
+
+    Without a path from the one beside this module: .safetensors if that package is
+    installed, else .pth. Another number of classes leaves fc1 as it was born.
+    """
+    path = Path(__file__).with_suffix(".safetensors") if path is None else Path(path)
+    if path.suffix == ".safetensors" and load_file:
+        state = load_file(path)
+    else:
+        state = torch.load(path.with_suffix(".pth"), map_location="cpu", weights_only=True)
+    model = Net(num_classes)
+    if num_classes != 7:
+        fresh = model.fc1.state_dict()
+        state.update({"fc1." + key: value for key, value in fresh.items()})
+    model.load_state_dict(state)
+    return model.eval()
