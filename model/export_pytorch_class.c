@@ -198,8 +198,7 @@ static void put_forwards(pt_export *e, FILE *to, const char *const *names)
     for (int i = 1; i < g->values[feature].shape.ndim; i++)
         width = pt_format(e, "%s%s%lld", width, i > 1 ? " x " : "",
                           (long long)g->values[feature].shape.dim[i]);
-    const char *about =
-        pt_format(e, "What the classifier is given: %s numbers an image.", width);
+    const char *about = pt_format(e, "The feature tensor: %s numbers an image.", width);
     if (h.is_cut) {
         static const char *const x = "x";
         const pt_scope first = {h.features, h.n_features, g->inputs, names,

@@ -17,7 +17,7 @@ enum {
 typedef struct pattern {
     int first, length;
     uint64_t hash; /* of the kinds */
-    int64_t saves; /* steps */
+    int64_t saves; /* steps; twice where branches meet in it, for that makes a unit */
 } pattern;
 
 typedef struct folder {
@@ -29,6 +29,15 @@ typedef struct folder {
     pt_step **instance; /* by step: what stands for the stretch that begins there */
     int *skip;          /* by step: length of that stretch */
 } folder;
+
+/* branches meet in the stretch */
+static bool has_join(const folder *f, int first, int length)
+{
+    for (int i = first; i < first + length; i++)
+        for (int k = 1; k < f->e->steps[i].n_inputs; k++)
+            if (f->e->steps[i].inputs[k] != f->e->steps[i].inputs[0]) return true;
+    return false;
+}
 
 static void add_pattern(folder *f, int first, int length)
 {
@@ -104,10 +113,17 @@ static void add_runs(folder *f)
     const pn_sequence s = {f->e->n_steps, kinds, last, names};
     if (!kinds || !last || !names || pn_sequence_runs(&runs, &s, MAX_LENGTH))
         f->e->is_failed = true;
-    for (int i = 0; i < runs.n; i++)
-        for (int k = 0; runs.items[i].length > 1 && k < runs.items[i].count; k++)
-            add_pattern(f, runs.items[i].first + k * runs.items[i].length,
-                        runs.items[i].length);
+    for (int i = 0; i < runs.n; i++) {
+        const pn_block_run *r = &runs.items[i];
+        /* A single layer is pt_fold_layers' affair; and a chain that nothing holds
+         * together, neither branches nor a name, would be cut anywhere. */
+        bool is_layer =
+            !has_join(f, r->first, r->length) &&
+            (r->length <= 3 || !pt_common_prefix(&f->e->steps[r->first], r->length) ||
+             !pt_common_prefix(&f->e->steps[r->first + r->length], r->length));
+        for (int k = 0; !is_layer && k < r->count; k++)
+            add_pattern(f, r->first + k * r->length, r->length);
+    }
     pn_block_runs_fini(&runs);
     free(kinds);
     free(last);
@@ -192,6 +208,7 @@ static void rank_patterns(folder *f)
                     f->items[k].length == f->items[i].length;)
             k++;
         f->items[i].saves = (int64_t)(k - i) * f->items[i].length;
+        if (has_join(f, f->items[i].first, f->items[i].length)) f->items[i].saves *= 2;
         f->items[n++] = f->items[i];
     }
     qsort(f->items, (size_t)n, sizeof(*f->items), by_savings);
@@ -202,6 +219,7 @@ static void rank_patterns(folder *f)
         p->saves = -(int64_t)p->length;
         for (int k = 0; k < n_places; k++)
             p->saves += f->places[k].length;
+        if (has_join(f, p->first, p->length)) p->saves *= 2;
     }
     qsort(f->items, (size_t)f->n, sizeof(*f->items), by_savings);
 }

@@ -209,8 +209,10 @@ bool pt_match_extra(const pt_matcher *m, int first, int length, int at, int n_ex
     if (k == 0 || !pt_is_closed(m, at, length + n_extra, &a.input_b)) return false;
     for (int i = 0; i < length; i++)
         if (!inputs_match(&a, i, i < k ? i : i + n_extra)) return false;
-    if (a.join == PN_NONE || m->last_use[m->e->steps[at + k + n_extra - 1].outputs[0]] !=
-                                 at + n_extra + a.join)
+    /* what one step alone would read: another operator in the chain, no branch */
+    if (a.join == PN_NONE || m->e->steps[first + a.join].n_inputs < 2 ||
+        m->last_use[m->e->steps[at + k + n_extra - 1].outputs[0]] !=
+            at + n_extra + a.join)
         return false;
     *out = (pt_place){at, length + n_extra, n_extra, k, a.join, a.join_input};
     return true;

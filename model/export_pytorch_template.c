@@ -75,8 +75,8 @@ static const char *param_for(template *t, const pt_arg *arg, const char **texts)
 {
     pt_class *c = t->c;
     for (int i = 0; i < c->n_params; i++) {
-        bool is_kin = is_channels(arg->key) ? c->params[i].usual == NULL
-                                            : strcmp(arg->key, c->params[i].key) == 0;
+        bool is_kin = strcmp(arg->key, c->params[i].key) == 0 ||
+                      (is_channels(arg->key) && is_channels(c->params[i].key));
         if (!is_kin || !go_together(t, t->texts[i], texts)) continue;
         for (int k = 0; k < t->n_places; k++)
             if (!t->texts[i][k]) t->texts[i][k] = texts[k];
@@ -89,7 +89,7 @@ static const char *param_for(template *t, const pt_arg *arg, const char **texts)
     bool is_partial = false;
     for (int i = 0; i < t->n_places; i++)
         is_partial |= texts[i] == NULL;
-    const char *usual = is_channels(arg->key) ? NULL : arg->usual;
+    const char *usual = arg->usual;
     c->params[c->n_params] = (pt_param){.name = param_name(t, arg, texts),
                                         .key = arg->key,
                                         .usual = is_partial && !usual ? "None" : usual};
@@ -299,18 +299,42 @@ static void fill_instance(template *t, pt_member *instance, const pt_place *p)
     }
 }
 
+/* what a layer is called anywhere, so that it tells nothing about a unit */
+static bool is_generic(const char *word, size_t n)
+{
+    static const char *const words[] = {"conv", "bn",     "batchnorm", "layer", "layers",
+                                        "relu", "conv2d", "norm",      "dense", "fc"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strlen(words[i]) == n && !strncmp(word, words[i], n)) return true;
+    return false;
+}
+
+/* length of the name of a stretch: the beginning that its layers share */
+static size_t shared_name(const pt_step *from, int length)
+{
+    size_t n = pt_common_prefix(from, length);
+    const char *name = first_name(from, length);
+    for (;;) {
+        while (n && !isalnum((unsigned char)name[n - 1]))
+            n--;
+        size_t begin = n;
+        while (begin && isalpha((unsigned char)name[begin - 1]))
+            begin--;
+        if (begin == 0 || !is_generic(name + begin, n - begin)) return n;
+        n = begin;
+    }
+}
+
 /* conv_1 for conv_1_conv2d, conv_1_batchnorm ...; unit1_conv1 for that, unit1_bn2 ... */
 static const char *instance_name(pt_export *e, const pt_step *from, int length)
 {
-    size_t prefix = pt_common_prefix(from, length);
+    size_t prefix = pt_common_prefix(from, length), n;
     const char *name = first_name(from, length);
-    size_t n = strlen(name);
-    bool is_said =
-        !strncmp(name + prefix, "conv", 4) && isalpha((unsigned char)name[n - 1]);
+    bool is_said = !strncmp(name + prefix, "conv", 4) &&
+                   isalpha((unsigned char)name[strlen(name) - 1]);
     if (is_layer(from, length) && !is_said) return name;
-    while (prefix && !isalnum((unsigned char)name[prefix - 1]))
-        prefix--;
-    return prefix ? pt_format(e, "%.*s", (int)prefix, name) : name;
+    n = shared_name(from, length);
+    return n ? pt_format(e, "%.*s", (int)n, name) : name;
 }
 
 static void make_instance(template *t, int index, pt_step *out)
@@ -395,7 +419,7 @@ static const char *class_name_of(template *t)
             text = pt_format(t->e, "%s%s", text, layer_word(t->e, &from[i]));
         return text;
     }
-    size_t end = pt_common_prefix(from, length), begin;
+    size_t end = shared_name(from, length), begin;
     while (end && !isalpha((unsigned char)name[end - 1]))
         end--;
     for (begin = end; begin && isalpha((unsigned char)name[begin - 1]);)

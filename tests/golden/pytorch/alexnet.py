@@ -30,7 +30,7 @@ class Net(nn.Module):
         self.fc7 = nn.Linear(24, num_classes)
 
     def forward_features(self, x):
-        """What the classifier is given: 24 numbers an image."""
+        """The feature tensor: 24 numbers an image."""
         x = F.local_response_norm(F.relu(self.conv1(x)), 5, 0.0002, 0.75, 2.0)
         x = F.relu(self.conv2(F.max_pool2d(x, 3, stride=2, ceil_mode=True)))
         x = torch.flatten(F.max_pool2d(x, 3, stride=2, ceil_mode=True), 1)

@@ -21,14 +21,18 @@ except ImportError:  # the .pth needs PyTorch alone
     load_file = None
 
 
-class Block(nn.Module):
-    def __init__(self, in_channels, out_channels, kernel_size, padding=0):
+class ConcatBlock(nn.Module):
+    def __init__(self, in_channels):
         super().__init__()
         self.bn0a = nn.BatchNorm2d(in_channels, eps=2e-05)
-        self.conv0a = nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding, bias=False)
+        self.conv0a = nn.Conv2d(in_channels, 8, 1, bias=False)
+        self.bn0b = nn.BatchNorm2d(8, eps=2e-05)
+        self.conv0b = nn.Conv2d(8, 4, 3, padding=1, bias=False)
 
     def forward(self, x):
-        return self.conv0a(F.relu(self.bn0a(x)))
+        y = self.conv0a(F.relu(self.bn0a(x)))
+        y = self.conv0b(F.relu(self.bn0b(y)))
+        return torch.cat([x, y], 1)
 
 
 class Net(nn.Module):
@@ -36,27 +40,18 @@ class Net(nn.Module):
         super().__init__()
         self.conv0 = nn.Conv2d(3, 6, 3, padding=1, bias=False)
         self.blocks = nn.Sequential(
-            Block(6, 8, 1),
-            Block(8, 4, 3, padding=1),
+            ConcatBlock(6),
+            ConcatBlock(10),
         )
-        self.blocks_2 = nn.Sequential(
-            Block(10, 8, 1),
-            Block(8, 4, 3, padding=1),
-        )
-        self.blocks_3 = nn.Sequential(
-            Block(14, 8, 1),
-            Block(8, 4, 3, padding=1),
-        )
+        self.bn2a = ConcatBlock(14)
         self.bn3 = nn.BatchNorm2d(18, eps=2e-05)
         self.fc1 = nn.Linear(18, num_classes)
 
     def forward_features(self, x):
-        """What the classifier is given: 18 numbers an image."""
-        x = self.conv0(x)
-        x = torch.cat([x, self.blocks(x)], 1)
-        x = F.avg_pool2d(torch.cat([x, self.blocks_2(x)], 1), 2)
-        x = self.bn3(torch.cat([x, self.blocks_3(x)], 1))
-        return torch.flatten(F.adaptive_avg_pool2d(F.relu(x), 1), 1)
+        """The feature tensor: 18 numbers an image."""
+        x = F.avg_pool2d(self.blocks(self.conv0(x)), 2)
+        x = F.relu(self.bn3(self.bn2a(x)))
+        return torch.flatten(F.adaptive_avg_pool2d(x, 1), 1)
 
     def forward(self, x):
         x = self.forward_features(x)

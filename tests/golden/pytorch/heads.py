@@ -36,7 +36,7 @@ class Net(nn.Module):
         self.conv4_1 = nn.Linear(16, 2)
 
     def forward_features(self, x):
-        """What the classifier is given: 16 numbers an image."""
+        """The feature tensor: 16 numbers an image."""
         x = self.prelu1(self.conv1(x))
         x = self.conv2(F.max_pool2d(x, 3, stride=2, ceil_mode=True))
         x = self.conv3(torch.flatten(self.prelu2(x), 1))

@@ -21,37 +21,34 @@ except ImportError:  # the .pth needs PyTorch alone
     load_file = None
 
 
-class ConvBNReLU(nn.Module):
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0):
-        super().__init__()
-        self.conv = nn.Conv2d(
-            in_channels, out_channels, kernel_size, stride=stride, padding=padding
-        )
-        self.bn = nn.BatchNorm2d(out_channels, eps=0.001)
-
-    def forward(self, x):
-        return F.relu(self.bn(self.conv(x)))
-
-
 class Net(nn.Module):
     def __init__(self, num_classes=7):
         super().__init__()
-        self.stem = ConvBNReLU(3, 8, 3, stride=2, padding=1)
-        self.a1 = ConvBNReLU(8, 4, 1)
-        self.a2_in = ConvBNReLU(8, 4, 1)
-        self.a2 = ConvBNReLU(4, 6, 3, padding=1)
-        self.a3 = ConvBNReLU(8, 3, 1)
-        self.b1 = ConvBNReLU(13, 6, 3, stride=2, padding=1)
+        self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.bn_stem = nn.BatchNorm2d(8, eps=0.001)
+        self.a1 = nn.Conv2d(8, 4, 1)
+        self.bn_a1 = nn.BatchNorm2d(4, eps=0.001)
+        self.a2_in = nn.Conv2d(8, 4, 1)
+        self.bn_a2_in = nn.BatchNorm2d(4, eps=0.001)
+        self.a2 = nn.Conv2d(4, 6, 3, padding=1)
+        self.bn_a2 = nn.BatchNorm2d(6, eps=0.001)
+        self.a3 = nn.Conv2d(8, 3, 1)
+        self.bn_a3 = nn.BatchNorm2d(3, eps=0.001)
+        self.b1 = nn.Conv2d(13, 6, 3, stride=2, padding=1)
+        self.bn_b1 = nn.BatchNorm2d(6, eps=0.001)
         self.fc1 = nn.Linear(64, num_classes)
 
     def forward_features(self, x):
-        """What the classifier is given: 64 numbers an image."""
-        x = self.stem(x)
-        y = self.a3(F.avg_pool2d(x, 3, stride=1, padding=1))
-        x = torch.cat([self.a1(x), self.a2(self.a2_in(x)), y], 1)
-        y = F.max_pool2d(x, 3, stride=2, padding=1)
+        """The feature tensor: 64 numbers an image."""
+        x = F.relu(self.bn_stem(self.stem(x)))
+        y = F.relu(self.bn_a1(self.a1(x)))
+        relu_a2_in = F.relu(self.bn_a2_in(self.a2_in(x)))
+        relu_a2 = F.relu(self.bn_a2(self.a2(relu_a2_in)))
+        x = self.bn_a3(self.a3(F.avg_pool2d(x, 3, stride=1, padding=1)))
+        x = torch.cat([y, relu_a2, F.relu(x)], 1)
+        y = F.relu(self.bn_b1(self.b1(x)))
         b3_pool = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
-        x = torch.cat([self.b1(x), y, b3_pool], 1)
+        x = torch.cat([y, F.max_pool2d(x, 3, stride=2, padding=1), b3_pool], 1)
         y = F.avg_pool2d(x, 3, stride=2, padding=1, ceil_mode=True)
         x = F.max_pool2d(x, 3, stride=2, padding=1, ceil_mode=True)
         return torch.flatten(F.adaptive_avg_pool2d(torch.cat([y, x], 1), 1), 1)

@@ -21,22 +21,22 @@ except ImportError:  # the .pth needs PyTorch alone
     load_file = None
 
 
-class ConvBNReLU6(nn.Module):
-    def __init__(self, in_channels, out_channels, kernel_size, groups, stride=1, padding=0):
+class ResidualBlock(nn.Module):
+    def __init__(self, channels, mid_channels):
         super().__init__()
-        self.conv = nn.Conv2d(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride=stride,
-            padding=padding,
-            groups=groups,
-            bias=False,
+        self.expand = nn.Conv2d(channels, mid_channels, 1, bias=False)
+        self.bn0 = nn.BatchNorm2d(mid_channels, eps=2e-05)
+        self.dw = nn.Conv2d(
+            mid_channels, mid_channels, 3, padding=1, groups=mid_channels, bias=False
         )
-        self.bn = nn.BatchNorm2d(out_channels, eps=2e-05)
+        self.bn1 = nn.BatchNorm2d(mid_channels, eps=2e-05)
+        self.project = nn.Conv2d(mid_channels, channels, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels, eps=2e-05)
 
     def forward(self, x):
-        return F.relu6(self.bn(self.conv(x)))
+        y = F.relu6(self.bn0(self.expand(x)))
+        y = F.relu6(self.bn1(self.dw(y)))
+        return self.bn2(self.project(y)) + x
 
 
 class Net(nn.Module):
@@ -44,33 +44,24 @@ class Net(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, 6, 3, stride=2, padding=1, bias=False)
         self.stem_bn = nn.BatchNorm2d(6, eps=2e-05)
-        self.b1 = nn.Sequential(
-            ConvBNReLU6(6, 18, 1, 1),
-            ConvBNReLU6(18, 18, 3, 18, padding=1),
-        )
-        self.b1_project = nn.Conv2d(18, 6, 1, bias=False)
-        self.b1_bn2 = nn.BatchNorm2d(6, eps=2e-05)
-        self.b2_expand = ConvBNReLU6(6, 18, 1, 1)
-        self.b2_dw = ConvBNReLU6(18, 18, 3, 18, stride=2)
+        self.b1 = ResidualBlock(6, 18)
+        self.b2_expand = nn.Conv2d(6, 18, 1, bias=False)
+        self.b2_bn0 = nn.BatchNorm2d(18, eps=2e-05)
+        self.b2_dw = nn.Conv2d(18, 18, 3, stride=2, groups=18, bias=False)
+        self.b2_bn1 = nn.BatchNorm2d(18, eps=2e-05)
         self.b2_project = nn.Conv2d(18, 8, 1, bias=False)
         self.b2_bn2 = nn.BatchNorm2d(8, eps=2e-05)
-        self.b3 = nn.Sequential(
-            ConvBNReLU6(8, 24, 1, 1),
-            ConvBNReLU6(24, 24, 3, 24, padding=1),
-        )
-        self.b3_project = nn.Conv2d(24, 8, 1, bias=False)
-        self.b3_bn2 = nn.BatchNorm2d(8, eps=2e-05)
+        self.b3 = ResidualBlock(8, 24)
         self.dense0 = nn.Linear(8, num_classes)
 
     def forward_features(self, x):
-        """What the classifier is given: 8 numbers an image."""
+        """The feature tensor: 8 numbers an image."""
         x = self.stem((x - 127.5) * 0.0078125)
-        x = F.relu(self.stem_bn(x))
-        y = self.b1_bn2(self.b1_project(self.b1(x)))
-        x = F.pad(self.b2_expand(y + x), (0, 1, 0, 1))
-        x = self.b2_bn2(self.b2_project(self.b2_dw(x)))
-        y = self.b3_bn2(self.b3_project(self.b3(x)))
-        return torch.flatten(F.adaptive_avg_pool2d(y + x, 1), 1)
+        x = self.b1(F.relu(self.stem_bn(x)))
+        x = F.relu6(self.b2_bn0(self.b2_expand(x)))
+        x = self.b2_bn1(self.b2_dw(F.pad(x, (0, 1, 0, 1))))
+        x = self.b2_bn2(self.b2_project(F.relu6(x)))
+        return torch.flatten(F.adaptive_avg_pool2d(self.b3(x), 1), 1)
 
     def forward(self, x):
         x = self.forward_features(x)

@@ -59,7 +59,7 @@ class Net(nn.Module):
         self.fc1 = nn.Linear(16, num_classes)
 
     def forward_features(self, x):
-        """What the classifier is given: 16 numbers an image."""
+        """The feature tensor: 16 numbers an image."""
         x = self.bn0(self.conv0(self.bn_data(x)))
         x = self.stage1(F.max_pool2d(F.relu(x), 3, stride=2, padding=1))
         x = self.stage4_unit1(self.stage3_unit1(self.stage2_unit1(x)))

@@ -31,7 +31,7 @@ class Net(nn.Module):
         self.fc1 = nn.Linear(12, num_classes)
 
     def forward_features(self, x):
-        """What the classifier is given: 12 numbers an image."""
+        """The feature tensor: 12 numbers an image."""
         x = F.leaky_relu(self.conv0(x), 0.1)
         y = self.gate1(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
         y = torch.sigmoid(self.gate2(F.relu(y)))
