@@ -1,0 +1,107 @@
+"""One peer on one model, timed; one JSON line. Run by run.py, in its venv.
+
+usage: peers.py PEER MODEL BATCH THREADS SECONDS
+
+Each runs in float32 on THREADS threads, the network alone, on one fixed input.
+"""
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+
+def input_of(path, batch):
+    """Name and pixels of the one input."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    constants = {t.name for t in graph.initializer}
+    value = next(v for v in graph.input if v.name not in constants)
+    shape = [batch] + [d.dim_value for d in value.type.tensor_type.shape.dim[1:]]
+    return value.name, np.random.default_rng(1).uniform(0, 255, shape).astype(np.float32)
+
+
+def onnxruntime(path, batch, threads):
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    name, x = input_of(path, batch)
+    return ort.__version__, lambda: session.run(None, {name: x})
+
+
+def openvino(path, batch, threads):
+    import openvino as ov
+
+    core = ov.Core()
+    model = core.read_model(path)
+    name, x = input_of(path, batch)
+    model.reshape({name: list(x.shape)})
+    compiled = core.compile_model(model, "CPU", {
+        "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False})
+    request = compiled.create_infer_request()
+    tensor = ov.Tensor(x)
+    return ov.__version__.split("-")[0], lambda: request.infer({0: tensor})
+
+
+def ncnn_files(path, shape):
+    """Translated once by pnnx, beside the venv, under a name that tells the file's size and age."""
+    stat = os.stat(path)
+    folder = os.path.join(os.path.dirname(os.path.dirname(sys.executable)), "ncnn")
+    stem = os.path.join(folder, f"{os.path.basename(path)[:-5]}-{stat.st_size}-{int(stat.st_mtime)}".replace(".", "_").replace("-", "_"))
+    if not os.path.exists(stem + ".ncnn.bin"):
+        os.makedirs(folder, exist_ok=True)
+        os.symlink(os.path.abspath(path), stem + ".onnx")
+        tool = os.path.join(os.path.dirname(sys.executable), "pnnx")
+        shape_text = "[" + ",".join(map(str, shape)) + "]"
+        subprocess.run([tool, stem + ".onnx", f"inputshape={shape_text}", "fp16=0"],
+                       check=True, stdout=sys.stderr, cwd=folder)
+    return stem + ".ncnn.param", stem + ".ncnn.bin"
+
+
+def ncnn(path, batch, threads):
+    import importlib.metadata
+
+    import ncnn as nn
+
+    if batch != 1:
+        sys.exit("ncnn: takes one image at a time")
+    _, x = input_of(path, 1)
+    param, weights = ncnn_files(path, x.shape)
+    net = nn.Net()
+    net.opt.num_threads = threads
+    net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = net.opt.use_bf16_storage = False
+    if net.load_param(param) or net.load_model(weights):
+        sys.exit(f"ncnn: cannot load {param}")
+    image = nn.Mat(x[0])
+    outputs = net.output_names()
+
+    def run():
+        extractor = net.create_extractor()
+        extractor.input(net.input_names()[0], image)
+        return [extractor.extract(o)[1] for o in outputs]
+
+    return importlib.metadata.version("ncnn"), run
+
+
+def main():
+    peer, path, batch, threads, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
+    version, run = {"onnxruntime": onnxruntime, "openvino": openvino, "ncnn": ncnn}[peer](path, batch, threads)
+    for _ in range(2):
+        run()
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 3:
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    print(json.dumps({"name": peer, "version": version, "median_ms": 1e3 * float(np.median(times)), "runs": len(times)}))
+
+
+if __name__ == "__main__":
+    main()
