@@ -12,6 +12,7 @@
 #endif
 #include <time.h>
 
+#include "engine/ops/gate.h"
 #include "engine/ops/ops.h"
 
 #define BLAS_IS_OPENMP 2 /* of openblas_get_parallel() */
@@ -117,8 +118,8 @@ static void run_alone(const pn_run *r, float *scratch, double *layer_s)
 
 #ifdef _OPENMP
 /* The images from `first` on through a segment, by all members of the team. */
-static void share_layers(const pn_run *r, pn_segment s, int first, float *scratch,
-                         double *layer_s)
+static void share_layers(const pn_run *r, pn_segment s, int first, pn_gate *gate,
+                         float *scratch, double *layer_s)
 {
     pn_run rest = *r;
     rest.first = r->first + first;
@@ -127,14 +128,14 @@ static void share_layers(const pn_run *r, pn_segment s, int first, float *scratc
         const pn_layer *l = &r->m->layers[i];
         const int64_t n = count_tasks(&rest, l);
         const double start = layer_s ? now_s() : 0;
-#pragma omp for schedule(dynamic, 1)
-        for (int64_t t = 0; t < n; t++)
+        for (int64_t t; (t = pn_gate_take(gate)) < n;)
             do_task(&rest, l, t, scratch);
+        pn_gate_pass(gate);
         if (layer_s) layer_s[i] += now_s() - start;
     }
 }
 
-static void run_member(const pn_run *r, float *scratch, double *layer_s)
+static void run_member(const pn_run *r, pn_gate *gate, float *scratch, double *layer_s)
 {
     /* should the runtime give us a team of one, OpenBLAS must still not open its own */
     omp_set_num_threads(1);
@@ -148,11 +149,11 @@ static void run_member(const pn_run *r, float *scratch, double *layer_s)
          * is shared layer by layer */
         const int alone = s.end - s.first > 1 ? r->n / r->threads * r->threads : 0;
         if (alone) {
-#pragma omp for schedule(dynamic, 1)
-            for (int image = 0; image < alone; image++)
+            for (int64_t image; (image = pn_gate_take(gate)) < alone;)
                 run_image(r, s, image, me, mine, layer_s);
+            pn_gate_pass(gate);
         }
-        if (alone < r->n) share_layers(r, s, alone, mine, layer_s);
+        if (alone < r->n) share_layers(r, s, alone, gate, mine, layer_s);
     }
     pn_denormals_restore(state);
 }
@@ -177,8 +178,13 @@ void pn_team_run(const pn_run *r, int threads, float *scratch, double *layer_s)
         pn_team_restore(before);
         return;
     }
+    pn_gate gate;
 #pragma omp parallel num_threads(threads)
-    run_member(r, scratch, layer_s);
+    {
+#pragma omp single
+        pn_gate_init(&gate, omp_get_num_threads());
+        run_member(r, &gate, scratch, layer_s);
+    }
 }
 #else
 /* OpenBLAS brings its own OpenMP runtime; its setting for this thread is within reach. */
