@@ -2,6 +2,7 @@
 #ifndef PN_BASE_TEXT_H
 #define PN_BASE_TEXT_H
 
+#include <stddef.h>
 #include <stdio.h>
 
 #include "penult/status.h"
@@ -10,5 +11,14 @@
  * is no printable UTF-8 is written as \xHH: a name from a foreign file must not move the
  * cursor or forge a line of ours. */
 void pn_print_line(FILE *to, const char *fmt, ...) PN_PRINTF(2, 3);
+
+/** Columns that a terminal gives the text as pn_print_line() writes it: East Asian wide
+ * characters take two, combining marks none, \xHH four. */
+size_t pn_text_columns(const char *text);
+
+/** The text, cut in its middle to at most `columns` ("stage3_..bn1_gamma"), at least 8;
+ * never inside a character.
+ * @return malloc'd; NULL when there is no memory */
+char *pn_text_shorten(const char *text, size_t columns);
 
 #endif

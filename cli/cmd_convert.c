@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "cli/args.h"
-#include "cli/model_size.h"
+#include "cli/layers.h"
 #include "cli/parity_report.h"
 #include "penult/convert.h"
 #include "penult/export.h"

@@ -125,16 +125,16 @@ static pn_status print_json(const pn_show_opts *o, const pn_result_info *i,
             json_object_set_new(reasons, pn_reason_name((pn_reason)k),
                                 json_integer((json_int_t)i->by_reason[k]));
     return pn_cli_print_json(
-        json_pack("{s:s, s:o, s:i, s:b, s:{s:I, s:I, s:I, s:I, s:o}, s:o, s:o, s:o, "
-                  "s:o}",
-                  "kind", "result", "path", pn_cli_json_text(o->path, strlen(o->path)),
-                  "version", i->version, "complete", (int)i->is_complete, "counts",
-                  "items", (json_int_t)i->n_items, "predictions",
-                  (json_int_t)i->n_predictions, "features", (json_int_t)i->n_features,
-                  "errors", (json_int_t)i->n_errors, "reasons", reasons, "model",
-                  or_null(parse(i->model)), "features", or_null(parse(i->features)),
-                  "config", or_null(parse(i->config)), "record",
-                  r ? record_json(r, labels) : json_null()),
+        json_pack(
+            "{s:s, s:o, s:i, s:b, s:{s:I, s:I, s:I, s:I, s:o}, s:o, s:o, s:o, "
+            "s:o}",
+            "kind", "result", "path", pn_cli_json_text(o->paths[0], strlen(o->paths[0])),
+            "version", i->version, "complete", (int)i->is_complete, "counts", "items",
+            (json_int_t)i->n_items, "predictions", (json_int_t)i->n_predictions,
+            "features", (json_int_t)i->n_features, "errors", (json_int_t)i->n_errors,
+            "reasons", reasons, "model", or_null(parse(i->model)), "features",
+            or_null(parse(i->features)), "config", or_null(parse(i->config)), "record",
+            r ? record_json(r, labels) : json_null()),
         1);
 }
 
@@ -142,7 +142,7 @@ pn_status pn_show_result(const pn_show_opts *o, pn_err *err)
 {
     pn_result *r = NULL;
     pn_record record;
-    pn_status st = pn_result_open(&r, o->path, err);
+    pn_status st = pn_result_open(&r, o->paths[0], err);
     if (st) return st;
     const pn_result_info *info = pn_result_get_info(r);
     st = o->key ? pn_result_find(r, o->key, strlen(o->key), &record, err)
@@ -150,10 +150,10 @@ pn_status pn_show_result(const pn_show_opts *o, pn_err *err)
     bool empty = st == PN_END;
     json_t *labels = parse(info->labels);
     if (empty) st = PN_OK;
-    if (!st && o->json) {
+    if (!st && o->form == PN_SHOW_JSON) {
         st = print_json(o, info, empty ? NULL : &record, labels);
     } else if (!st) {
-        pn_print_line(stdout, "result %s", o->path);
+        pn_print_line(stdout, "result %s", o->paths[0]);
         print_counts(info);
         print_made(info);
         if (!empty) print_record(&record, labels);

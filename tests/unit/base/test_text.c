@@ -60,6 +60,43 @@ static void long_text_comes_whole(void **state)
     expect_line(text, want);
 }
 
+static void columns_are_those_a_terminal_gives(void **state)
+{
+    (void)state;
+    assert_int_equal(pn_text_columns(""), 0);
+    assert_int_equal(pn_text_columns("conv0"), 5);
+    assert_int_equal(pn_text_columns("\xc3\xbc"
+                                     "ber"),
+                     4);                               /* umlaut */
+    assert_int_equal(pn_text_columns("u\xcc\x88"), 1); /* the same, combined */
+    assert_int_equal(pn_text_columns("\xe5\xb1\x82"
+                                     "1"),
+                     3); /* a Chinese character is wide */
+    assert_int_equal(pn_text_columns("\xf0\x9f\x90\xb1"), 2);
+    assert_int_equal(pn_text_columns("a\n\xff"), 9); /* \x0a, \xff */
+}
+
+static void expect_short(const char *text, size_t columns, const char *want)
+{
+    char *out = pn_text_shorten(text, columns);
+    assert_non_null(out);
+    assert_string_equal(out, want);
+    assert_true(pn_text_columns(out) <= columns);
+    free(out);
+}
+
+static void shortened_text_keeps_both_ends(void **state)
+{
+    (void)state;
+    expect_short("stage1_unit1", 12, "stage1_unit1");
+    expect_short("stage1_unit1", 11, "stag..unit1");
+    expect_short("stage1_unit1", 8, "sta..it1");
+    /* a wide character that does not fit is left out whole */
+    expect_short("\xe5\xb1\x82\xe5\xb1\x82\xe5\xb1\x82\xe5\xb1\x82\xe5\xb1\x82", 9,
+                 "\xe5\xb1\x82..\xe5\xb1\x82\xe5\xb1\x82");
+    expect_short("a\n\n\n\n\nb", 12, "a\n..\nb");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -67,6 +104,8 @@ int main(void)
         cmocka_unit_test(what_a_terminal_may_obey_is_escaped),
         cmocka_unit_test(an_items_line_break_stays_and_others_forge_no_line),
         cmocka_unit_test(long_text_comes_whole),
+        cmocka_unit_test(columns_are_those_a_terminal_gives),
+        cmocka_unit_test(shortened_text_keeps_both_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
