@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cli/args.h"
+#include "cli/bench_layers.h"
 #include "penult/model.h"
 #include "pipeline/cpu_budget.h"
 
@@ -17,6 +18,7 @@ static const char help[] =
     "  penult bench net.onnx --batch 8 --threads 2\n"
     "  penult bench net.onnx --batch 1,8,32 --threads 1,2 --seconds 5\n"
     "  penult bench net.onnx --repeats 20 --cpu c\n"
+    "  penult bench net.onnx --layers --batch 1 --threads 1\n"
     "\n"
     "Runs the network on made-up pixels and prints one JSON line for each pair of batch\n"
     "and threads: milliseconds a batch (median and least), images and multiply-adds a\n"
@@ -27,7 +29,11 @@ static const char help[] =
     "  --threads T[,T...]       default: the cores this process may use\n"
     "  --seconds S              how long to measure a case (default: 3)\n"
     "  --repeats N              or how many runs\n"
-    "  --cpu LEVEL              auto, c, openblas, avx2, avx512\n"
+    "  --cpu auto|c|openblas|avx2|avx512\n"
+    "                           which kernels (default: auto)\n"
+    "  --layers                 a table of where a batch's time goes instead: layers as\n"
+    "                           the engine runs them, two operations a multiply-add\n"
+    "  --json                   of --layers: one JSON line a layer\n"
     "  -h, --help               this text\n";
 
 typedef struct bench_args {
@@ -35,6 +41,7 @@ typedef struct bench_args {
     pn_arg_ints batch, threads;
     double seconds;
     int64_t repeats;
+    bool layers, json;
 } bench_args;
 
 typedef struct bench_case {
@@ -42,6 +49,7 @@ typedef struct bench_case {
     int batch, threads;
     int n; /**< times measured */
     double *ms;
+    pn_bench_profile profile; /**< if asked for */
 } bench_case;
 
 static double now_ms(void)
@@ -81,6 +89,7 @@ static pn_status measure(bench_case *c, const bench_args *a, pn_err *err)
     fill_inputs(x, &info, c->batch);
     for (int i = 0; i < WARM_UP_RUNS && !st; i++)
         st = pn_exec_run(x, c->batch);
+    if (!st && a->layers) st = pn_exec_profile(x);
     double start = now_ms(), last = start;
     int limit = a->repeats ? (int)a->repeats : MAX_REPEATS;
     while (!st && c->n < limit) {
@@ -90,6 +99,7 @@ static pn_status measure(bench_case *c, const bench_args *a, pn_err *err)
         last = end;
         if (!a->repeats && c->n >= 3 && end - start > a->seconds * 1e3) break;
     }
+    if (!st && a->layers) st = pn_bench_profile_take(&c->profile, x);
     pn_exec_free(&x);
     return st ? pn_fail(err, st, "bench: %s", pn_status_name(st)) : PN_OK;
 }
@@ -110,14 +120,20 @@ static void cpu_model(char *buf, size_t size)
     if (f) fclose(f);
 }
 
+/* sorts the times */
+static double median_ms(bench_case *c)
+{
+    qsort(c->ms, (size_t)c->n, sizeof(*c->ms), by_value);
+    return (c->ms[(c->n - 1) / 2] + c->ms[c->n / 2]) / 2;
+}
+
 static pn_status print_case(bench_case *c, const bench_args *a, int64_t macs)
 {
     char cpu[128];
     pn_model_info info;
     cpu_model(cpu, sizeof(cpu));
     pn_model_get_info(c->model, &info);
-    qsort(c->ms, (size_t)c->n, sizeof(*c->ms), by_value);
-    double median = (c->ms[(c->n - 1) / 2] + c->ms[c->n / 2]) / 2;
+    double median = median_ms(c);
     double per_s = 1e3 / median * c->batch, gmacs = (double)macs / 1e9;
     return pn_cli_print_json(
         json_pack("{s:o, s:s, s:s, s:o, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f}",
@@ -130,26 +146,33 @@ static pn_status print_case(bench_case *c, const bench_args *a, int64_t macs)
         0);
 }
 
-static pn_status compile(pn_model **m, int64_t *macs, const bench_args *a, pn_err *err)
+static pn_status print_layers(bench_case *c, const bench_args *a, const pn_graph *g)
 {
-    pn_graph *g = NULL;
+    c->profile.g = g;
+    c->profile.batch = c->batch;
+    c->profile.batch_ms = median_ms(c);
+    return pn_bench_profile_print(&c->profile, a->json);
+}
+
+static pn_status compile(pn_model **m, pn_graph **g, const bench_args *a, pn_err *err)
+{
     pn_model_opts o = {0};
     pn_status st = a->cpu_name ? pn_cpu_parse(&o.cpu, a->cpu_name, err) : PN_OK;
-    if (!st) st = pn_graph_read_onnx(&g, a->path, err);
-    if (!st) st = pn_model_compile(m, g, &o, err);
-    for (int i = 0; !st && i < g->n_nodes; i++)
-        *macs += pn_node_macs(g, &g->nodes[i]);
-    pn_graph_free(&g);
+    if (!st) st = pn_graph_read_onnx(g, a->path, err);
+    if (!st) st = pn_model_compile(m, *g, &o, err);
     return st;
 }
 
 static pn_status bench(const bench_args *a, pn_err *err)
 {
     pn_model *m = NULL;
+    pn_graph *g = NULL;
     int64_t macs = 0;
     double *ms = malloc(MAX_REPEATS * sizeof(*ms));
     if (!ms) return pn_fail(err, PN_ENOMEM, "bench: out of memory");
-    pn_status st = compile(&m, &macs, a, err);
+    pn_status st = compile(&m, &g, a, err);
+    for (int i = 0; !st && i < g->n_nodes; i++)
+        macs += pn_node_macs(g, &g->nodes[i]);
     for (int t = 0; t < a->threads.n && !st; t++) {
         for (int b = 0; b < a->batch.n && !st; b++) {
             bench_case c = {.model = m,
@@ -157,13 +180,28 @@ static pn_status bench(const bench_args *a, pn_err *err)
                             .threads = (int)a->threads.v[t],
                             .ms = ms};
             st = measure(&c, a, err);
-            if (!st) st = print_case(&c, a, macs);
+            if (!st) st = a->layers ? print_layers(&c, a, g) : print_case(&c, a, macs);
+            pn_bench_profile_fini(&c.profile);
             fflush(stdout);
         }
     }
     pn_model_free(&m);
+    pn_graph_free(&g);
     free(ms);
     return st;
+}
+
+static pn_status check(const bench_args *a, int operands, pn_err *err)
+{
+    if (operands != 1)
+        return pn_fail(err, PN_EINVAL, "bench: one model is wanted; see penult bench -h");
+    if (a->json && !a->layers)
+        return pn_fail(err, PN_EINVAL, "bench: --json is for --layers: the rest is JSON");
+    if (a->layers && (a->batch.n > 1 || a->threads.n > 1))
+        return pn_fail(err, PN_EINVAL,
+                       "bench: --layers takes one batch and one number of "
+                       "threads");
+    return PN_OK;
 }
 
 static int run(int argc, char **argv)
@@ -187,14 +225,15 @@ static int run(int argc, char **argv)
          .min = 1,
          .max = MAX_REPEATS},
         {.name = "cpu", .type = PN_ARG_TEXT, .out = &a.cpu_name},
+        {.name = "layers", .type = PN_ARG_FLAG, .out = &a.layers},
+        {.name = "json", .type = PN_ARG_FLAG, .out = &a.json},
         {.name = NULL},
     };
     pn_err err = {0};
     int operands = 0;
     pn_status st = pn_args_parse(&pn_command_bench, options, argc, argv, &operands, &err);
     if (st == PN_END) return PN_EXIT_OK;
-    if (!st && operands != 1)
-        st = pn_fail(&err, PN_EINVAL, "bench: one model is wanted; see penult bench -h");
+    if (!st) st = check(&a, operands, &err);
     a.path = argv[argc - operands];
     if (!st) st = bench(&a, &err);
     return st ? pn_cli_fail(&err, st) : PN_EXIT_OK;

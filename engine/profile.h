@@ -7,13 +7,15 @@
 typedef struct pn_layer_time {
     const char *name; /**< lent by the model */
     const char *op;
+    int node;       /**< of the graph; of fused ones the one with the weights */
     pn_shape shape; /**< of one image's output */
     double busy_s;  /**< wall clock, summed over the runs since profiling began */
 } pn_layer_time;
 
 /** Time every layer from the next run on. @return PN_ENOMEM */
 PN_MUST_CHECK pn_status pn_exec_profile(pn_exec *x);
-/** The times of layers first .. first + n. @return the number of layers there are */
+/** The times of layers first .. first + n; a team's are those of its first thread.
+ * @return the number of layers there are */
 int pn_exec_layer_times(const pn_exec *x, int first, pn_layer_time *out, int n);
 
 #endif

@@ -162,6 +162,7 @@ int pn_exec_layer_times(const pn_exec *x, int first, pn_layer_time *out, int n)
         const pn_layer *l = &m->layers[first + i];
         out[i] = (pn_layer_time){.name = l->name,
                                  .op = pn_op_name(l->op),
+                                 .node = l->node,
                                  .shape = m->tensors[l->out].shape,
                                  .busy_s = x->layer_s ? x->layer_s[first + i] : 0};
     }
