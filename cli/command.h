@@ -17,7 +17,8 @@ typedef struct pn_command {
 } pn_command;
 
 extern const pn_command pn_command_convert, pn_command_run, pn_command_classify,
-    pn_command_show, pn_command_compare, pn_command_bench;
+    pn_command_show, pn_command_compare, pn_command_bench, pn_command_completion,
+    pn_command_manual;
 
 /** Print "penult: TEXT" on stderr and clear err. @return the exit status for it */
 int pn_cli_fail(pn_err *err, pn_status st);

@@ -8,46 +8,14 @@
 #include <unistd.h>
 
 #include "base/fields.h"
-#include "cli/command.h"
-
-static const pn_command *const commands[] = {
-    &pn_command_convert, &pn_command_run,     &pn_command_classify,
-    &pn_command_show,    &pn_command_compare, &pn_command_bench,
-};
-enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
-
-static void print_help(void)
-{
-    puts("Usage: penult COMMAND [OPTION]... ARGUMENT...\n"
-         "\n"
-         "Examples:\n"
-         "  penult convert net-symbol.json net-0000.params --labels synset.txt \\\n"
-         "         --preprocess net.yaml -o net.onnx\n"
-         "  penult classify net.onnx photo.jpg\n"
-         "  penult run configs/label-folder.yaml --set input.path=photos\n"
-         "  penult show photos.lmdb\n"
-         "\n"
-         "Commands:");
-    for (int i = 0; i < N_COMMANDS; i++)
-        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    puts("\n"
-         "`penult COMMAND -h` tells more. -h: this text. --version: the version.\n"
-         "\n"
-         "Exit status: 0 done; 64 usage; 65 finished, but more images failed than "
-         "allowed;\n"
-         "66 an input is missing, damaged or not supported; 70 a bug; 74 I/O error;\n"
-         "75 stopped early, run again; 78 config or record wrong, output exists, or "
-         "labels\n"
-         "do not fit the model.");
-}
+#include "cli/help.h"
 
 static int unknown_command(const char *word)
 {
-    const char *names[N_COMMANDS + 1];
+    const char *names[PN_MAX_COMMANDS + 1] = {NULL};
     pn_err err = {0};
-    for (int i = 0; i < N_COMMANDS; i++)
-        names[i] = commands[i]->name;
-    names[N_COMMANDS] = NULL;
+    for (int i = 0; pn_commands[i] && i < PN_MAX_COMMANDS; i++)
+        names[i] = pn_commands[i]->name;
     const char *near = pn_word_nearest(names, word);
     pn_status st =
         near
@@ -66,16 +34,16 @@ static int dispatch(int argc, char **argv)
     }
     if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0 ||
         strcmp(word, "help") == 0) {
-        print_help();
+        pn_help_print();
         return PN_EXIT_OK;
     }
     if (strcmp(word, "--version") == 0) {
         puts("penult " PENULT_VERSION);
         return PN_EXIT_OK;
     }
-    for (int i = 0; i < N_COMMANDS; i++)
-        if (strcmp(word, commands[i]->name) == 0)
-            return commands[i]->run(argc - 1, argv + 1);
+    for (int i = 0; pn_commands[i]; i++)
+        if (strcmp(word, pn_commands[i]->name) == 0)
+            return pn_commands[i]->run(argc - 1, argv + 1);
     return unknown_command(word);
 }
 
