@@ -10,6 +10,8 @@
 
 enum {
     LEAST_LENGTH = 7, /* two convolutions with what follows each are no unit yet */
+    LEAST_COUNT = 16, /* but whatever repeats so often is worth a row */
+    MAX_CHAIN = 6,    /* what a row and a label can name */
     MAX_LENGTH = 256, /* the largest units known, NASNet's cells, have some 100 nodes */
     MAX_SCOPE = 256,
     MOST_COMPARED = 64,
@@ -106,7 +108,7 @@ static pn_status find_runs(folder *f, pn_likeness likeness, int max_length)
     if (!st) st = pn_block_runs_find(&runs, f->g, kinds, max_length);
     for (int i = 0; !st && i < runs.n; i++) {
         const pn_block_run *r = &runs.items[i];
-        if (r->length < LEAST_LENGTH) continue;
+        if (r->length < LEAST_LENGTH && r->count < LEAST_COUNT) continue;
         int shift = to_chain_begin(f, kinds, r);
         take(f, r->first + shift, r->length, r->count);
     }
@@ -189,8 +191,8 @@ static pn_status find_beside(folder *f)
 static int chain_length(const folder *f, int first)
 {
     int n = 1;
-    while (f->chains && first + n < f->g->n_nodes && f->joins[first + n] &&
-           !f->is_taken[first + n])
+    while (f->chains && n < MAX_CHAIN && first + n < f->g->n_nodes &&
+           f->joins[first + n] && !f->is_taken[first + n])
         n++;
     return n;
 }

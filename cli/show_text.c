@@ -130,7 +130,8 @@ static pn_status print_kinds(const table *t)
         for (int i = 0; i < f->n; i++)
             if (f->rows[i].kind == PN_FOLD_BLOCK && t->kind_of[i] == k)
                 rows[n++] = f->rows[i];
-        printf("%s = %d layers:", letter(k, buf), t->kinds[k].length);
+        printf("%s = %d %s:", letter(k, buf), t->kinds[k].length,
+               t->kinds[k].length == 1 ? "layer" : "layers");
         for (int i = 0; i < t->kinds[k].length; i++)
             printf("%s %s", i ? "," : "", pn_fold_operator(t->m->g, rows, n, i, op));
         putchar('\n');

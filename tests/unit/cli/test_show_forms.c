@@ -253,6 +253,35 @@ static void a_tensor_that_others_read_stays_visible(void **state)
     pn_graph_free(&b.g);
 }
 
+static void a_long_chain_of_one_operator_is_one_row(void **state)
+{
+    (void)state;
+    net b = {.size = 4};
+    pn_fold f = {0};
+    pn_status st;
+    assert_int_equal(pn_graph_new(&b.g, ""), PN_OK);
+    const pn_shape shape = {4, {PN_DIM_FREE, CHANNELS, 4, 4}};
+    assert_int_equal(pn_graph_add_value(b.g, "data", PN_F32, &shape, &b.at, NULL), PN_OK);
+    assert_int_equal(pn_graph_add_input(b.g, b.at), PN_OK);
+    for (int i = 0; i < 5000; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "r%d", i);
+        put(&b, PN_OP_RELU, name, &b.at, 1);
+    }
+    assert_int_equal(pn_graph_add_output(b.g, b.at), PN_OK);
+    assert_int_equal(pn_fold_init(&f, b.g, PN_FOLD_TABLE), PN_OK);
+    assert_int_equal(f.n, 1);
+    assert_int_equal(f.rows[0].count * f.rows[0].length, 5000);
+    pn_fold_fini(&f);
+    /* Graphviz reads no string of more than 16 KiB */
+    char *text = dot_of(b.g, PN_FOLD_PICTURE, &st);
+    assert_int_equal(st, PN_OK);
+    for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
+        assert_true(strcspn(line, "\n") < 1024);
+    free(text);
+    pn_graph_free(&b.g);
+}
+
 static void a_picture_has_an_edge_a_tensor_between_boxes(void **state)
 {
     (void)state;
@@ -348,6 +377,7 @@ int main(void)
         cmocka_unit_test(every_layer_is_in_one_row_however_it_is_folded),
         cmocka_unit_test(a_block_says_only_what_is_true_of_all),
         cmocka_unit_test(a_tensor_that_others_read_stays_visible),
+        cmocka_unit_test(a_long_chain_of_one_operator_is_one_row),
         cmocka_unit_test(a_picture_has_an_edge_a_tensor_between_boxes),
         cmocka_unit_test(names_cannot_leave_their_label),
         cmocka_unit_test(every_failed_allocation_is_told),
