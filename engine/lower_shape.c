@@ -29,8 +29,9 @@ static pn_layer *lower_copy(pn_lower *lo, const pn_node *n, int in, int out,
     for (int i = 0; i < what->ndim; i++) {
         l->u.copy.dim[i] = what->dim[i];
         l->u.copy.axis_of[i] = i;
-        l->u.copy.x_step[i] = 1;
     }
+    for (int i = 0; i < PN_MAX_DIMS; i++) /* x may have an axis more */
+        l->u.copy.x_step[i] = 1;
     return l;
 }
 
