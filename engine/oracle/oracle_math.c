@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct function64 {
     pn_op op;
@@ -54,6 +55,9 @@ static double value_of(const function64 *f, double x)
         return erf(x);
     case PN_OP_NEG:
         return -x;
+    case PN_OP_GELU: /* Hendrycks & Gimpel 2016; a: its approximation by tanh */
+        return f->a > 0 ? x / 2 * (1 + tanh(sqrt(M_2_PI) * (x + 0.044715 * x * x * x)))
+                        : x / 2 * erfc(-x * M_SQRT1_2);
     case PN_OP_CAST: /* to whole numbers, or to another width */
         return f->a > 0 ? trunc(x) : x;
     default:
@@ -79,6 +83,8 @@ static double own_error(const function64 *f, double x, double y)
         return 4 * pn_mag(x) * clamp(fabs(x) / 6 + 0.5, 0, 2);
     case PN_OP_SOFTSIGN:
         return 4 * pn_mag(y);
+    case PN_OP_GELU: /* 1 + erf cancels below zero: its error is of 1, not of the sum */
+        return 8 * pn_mag(x);
     default: /* the libm function, and at most four operations round it */
         return 8 * pn_mag(y);
     }
@@ -130,6 +136,9 @@ pn_status pn_oracle_unary(pn_walk64 *w, const pn_node *n)
     case PN_OP_HARD_SIGMOID:
         f.a = (double)pn_node_float(n, "alpha", 0.2F);
         f.b = (double)pn_node_float(n, "beta", 0.5F);
+        break;
+    case PN_OP_GELU:
+        f.a = strcmp(pn_node_string(n, "approximate", "none"), "tanh") == 0;
         break;
     case PN_OP_CAST:
         f.a = is_whole(pn_node_int(n, "to", PN_F32));

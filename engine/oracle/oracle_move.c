@@ -131,6 +131,29 @@ pn_status pn_oracle_split(pn_walk64 *w, const pn_node *n)
     return st;
 }
 
+pn_status pn_oracle_gather(pn_walk64 *w, const pn_node *n)
+{
+    pn_array64 room, index_room;
+    const pn_array64 *x = pn_oracle_in(w, n, 0, &room);
+    const pn_array64 *index = pn_oracle_in(w, n, 1, &index_room);
+    pn_array64 *y = x && index ? pn_oracle_out(w, n, 0, carries(x)) : NULL;
+    pn_status st = y ? PN_OK : PN_ENOMEM;
+    const int64_t axis = y ? axis_of(n, 0, x->shape.ndim) : 0;
+    const int64_t inner = y ? inner_of(&x->shape, axis) : 1;
+    const int64_t size = y ? x->shape.dim[axis] : 0;
+    for (int64_t i = 0; !st && i < y->n; i++) {
+        const int64_t k = i / inner % index->n;
+        const int64_t from = (int64_t)index->x[k] + (index->x[k] < 0 ? size : 0);
+        if (from < 0 || from >= size)
+            st = PN_EUNSUPPORTED;
+        else
+            move(x, (i / inner / index->n * size + from) * inner + i % inner, y, i);
+    }
+    pn_oracle_done(&index_room);
+    pn_oracle_done(&room);
+    return st;
+}
+
 /* The first element that start:..:step takes of d, counted from 0. */
 static int64_t first_of(int64_t start, int64_t step, int64_t d)
 {

@@ -42,9 +42,15 @@ pn_status pn_oracle_batch_norm(pn_walk64 *w, const pn_node *n)
     return st;
 }
 
+/* Factor and summand: one for all elements (step 0) or one each. */
+typedef struct params64 {
+    const double *scale, *shift; /* shift NULL: none */
+    int64_t scale_step, shift_step;
+} params64;
+
 /* One map: y = (x - mean) s + t, done in double and rounded once. */
-static void normalise(const pn_array64 *x, int64_t first, int64_t size, double scale,
-                      double shift, double epsilon, pn_array64 *y)
+static void normalise(const pn_array64 *x, int64_t first, int64_t size, const params64 *p,
+                      double epsilon, pn_array64 *y)
 {
     double sum = 0, squares = 0, off[2] = {0, 0}, off_squares[2] = {0, 0};
     for (int64_t i = first; i < first + size; i++)
@@ -58,8 +64,9 @@ static void normalise(const pn_array64 *x, int64_t first, int64_t size, double s
         }
     }
     const double variance = squares / (double)size + epsilon;
-    const double s = scale / sqrt(variance);
     for (int64_t i = first; i < first + size; i++) {
+        const double s = p->scale[(i - first) * p->scale_step] / sqrt(variance);
+        const double shift = p->shift ? p->shift[(i - first) * p->shift_step] : 0;
         const double plain = (x->x[i] - mean) * s;
         y->x[i] = plain + shift;
         for (int plane = 0; y->most && plane < 2; plane++)
@@ -78,9 +85,36 @@ pn_status pn_oracle_instance_norm(pn_walk64 *w, const pn_node *n)
     const double epsilon = (double)pn_node_float(n, "epsilon", 1e-5F);
     const int64_t channels = y ? y->shape.dim[1] : 0;
     pn_status st = y ? open_params(w, n, 2, rooms, p, channels) : PN_ENOMEM;
-    for (int64_t c = 0; !st && c < channels; c++)
-        normalise(x, c * (x->n / channels), x->n / channels, p[0]->x[c], p[1]->x[c],
-                  epsilon, y);
+    for (int64_t c = 0; !st && c < channels; c++) {
+        const params64 one = {&p[0]->x[c], &p[1]->x[c], 0, 0};
+        normalise(x, c * (x->n / channels), x->n / channels, &one, epsilon, y);
+    }
+    for (int i = 0; i < 4; i++)
+        pn_oracle_done(&rooms[i]);
+    pn_oracle_done(&room);
+    return st;
+}
+
+/* Over the axes from `axis` on. */
+pn_status pn_oracle_layer_norm(pn_walk64 *w, const pn_node *n)
+{
+    pn_array64 room, rooms[4] = {{.x = NULL}};
+    const pn_array64 *p[4], *x = pn_oracle_in(w, n, 0, &room);
+    pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
+    const int count = pn_oracle_has(w, n, 2) ? 2 : 1;
+    pn_status st = y ? open_params(w, n, count, rooms, p, 1) : PN_ENOMEM;
+    int64_t axis = pn_node_int(n, "axis", -1), size = 1;
+    for (int d = st ? 0 : y->shape.ndim; d-- > (axis < 0 ? y->shape.ndim + axis : axis);)
+        size *= y->shape.dim[d];
+    for (int i = 0; !st && i < count; i++)
+        if (p[i]->n != 1 && p[i]->n != size) st = PN_EUNSUPPORTED;
+    if (!st) {
+        const params64 all = {p[0]->x, count > 1 ? p[1]->x : NULL, p[0]->n > 1,
+                              count > 1 && p[1]->n > 1};
+        const double epsilon = (double)pn_node_float(n, "epsilon", 1e-5F);
+        for (int64_t i = 0; i < x->n; i += size)
+            normalise(x, i, size, &all, epsilon, y);
+    }
     for (int i = 0; i < 4; i++)
         pn_oracle_done(&rooms[i]);
     pn_oracle_done(&room);

@@ -84,9 +84,9 @@ pn_oracle_fn pn_oracle_conv, pn_oracle_conv_transpose, pn_oracle_gemm, pn_oracle
 pn_oracle_fn pn_oracle_binary, pn_oracle_unary, pn_oracle_clip;
 pn_oracle_fn pn_oracle_pool, pn_oracle_global_pool;
 pn_oracle_fn pn_oracle_batch_norm, pn_oracle_instance_norm, pn_oracle_lrn,
-    pn_oracle_softmax, pn_oracle_reduce;
+    pn_oracle_softmax, pn_oracle_reduce, pn_oracle_layer_norm;
 pn_oracle_fn pn_oracle_same, pn_oracle_transpose, pn_oracle_concat, pn_oracle_slice,
-    pn_oracle_split, pn_oracle_pad, pn_oracle_resize;
+    pn_oracle_split, pn_oracle_pad, pn_oracle_resize, pn_oracle_gather;
 
 /** Whether input i is given: not past the end, left out, or an empty constant. */
 bool pn_oracle_has(const pn_walk64 *w, const pn_node *n, int i);

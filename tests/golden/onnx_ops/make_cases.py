@@ -17,6 +17,7 @@ BATCH = 3
 node = helper.make_node
 rng = np.random.default_rng(1)
 cases = {}
+opsets = {}  # of cases that are not of opset 13
 
 
 def r(*shape):
@@ -247,10 +248,11 @@ def write(folder, name, shape, nodes, consts, outputs):
     graph = helper.make_graph(
         nodes, name, [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *shape])],
         [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in outputs],
-        [numpy_helper.from_array(np.ascontiguousarray(v), k) for k, v in consts.items()])
-    opset = 14 if "HardSwish" in name else 13
+        [numpy_helper.from_array(np.asarray(v) if isinstance(v, np.generic) else np.ascontiguousarray(v), k)
+         for k, v in consts.items()])
+    opset = 14 if "HardSwish" in name else opsets.get(name, 13)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    model.ir_version = 7
+    model.ir_version = 7 if opset < 15 else 9
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
     x = r(BATCH, *shape)
@@ -286,6 +288,85 @@ def winograd():
         case(op + "_last_window_in_padding", (3, 8, 8), [node(op, ["x"], ["y"], **attrs)])
 
 
+def at(opset, name, *rest):
+    case(name, *rest)
+    opsets[name] = opset
+
+
+def of_exporters():
+    """What other programs write and an importer of MXNet never does."""
+    for how in ("none", "tanh"):
+        at(20, f"gelu_{how}", (3, 4, 5), [node("Gelu", ["x"], ["y"], approximate=how)])
+    for axis, shape in [(-1, (5,)), (1, (3, 4, 5)), (2, (4, 5)), (-1, (1,))]:
+        name = f"layer_norm_axis{axis}_{len(shape)}d{shape[0]}"
+        at(17, name, (3, 4, 5), [node("LayerNormalization", ["x", "s", "b"], ["y"], axis=axis, epsilon=1e-3)],
+           {"s": r(*shape), "b": r(*shape)})
+    at(17, "layer_norm_no_shift", (6, 7), [node("LayerNormalization", ["x", "s"], ["y"])], {"s": r(7)})
+    for axis, index in [(1, np.int64(2)), (-1, np.int64(-2)), (2, ints(3, 0, 0, -1))]:
+        case(f"gather_axis{axis}", (3, 4, 5), [node("Gather", ["x", "i"], ["y"], axis=axis)], {"i": index})
+    at(18, "split_last_smaller", (7, 4), [node("Split", ["x"], ["a", "b", "c"], axis=1, num_outputs=3)], {},
+       ("a", "b", "c"))
+    at(18, "pad_of_axes", (3, 4, 5), [node("Pad", ["x", "p", "v", "a"], ["y"])],
+       {"p": ints(1, 2, 0, 1), "v": floats(0.5), "a": ints(-1, 2)})
+    at(18, "reduce_nothing", (3, 4), [node("ReduceMax", ["x", "a"], ["z"], noop_with_empty_axes=1),
+                                      node("Neg", ["z"], ["y"])], {"a": ints()})
+    at(18, "resize_sizes_of_axes", (3, 4, 5), [node("Resize", ["x", "", "", "s"], ["y"], axes=[2, 3])],
+       {"s": ints(7, 12)})
+    at(9, "upsample", (3, 4, 5), [node("Upsample", ["x", "s"], ["y"], mode="nearest")], {"s": floats([1, 1, 2, 3])})
+    at(11, "softmax_of_all_axes", (3, 4, 5), [node("Relu", ["x"], ["a"]), node("Softmax", ["a"], ["b"]),
+                                              node("Neg", ["b"], ["y"])])
+    at(11, "log_softmax_of_two_axes", (3, 4, 5), [node("LogSoftmax", ["x"], ["y"], axis=2)])
+    # (N, C, H, W) -> (N, H * W, C) with a shape that is looked up, the batch and all
+    case("shape_arithmetic", (6, 3, 4), [
+        node("Shape", ["x"], ["s"]), node("Gather", ["s", "zero"], ["n"]), node("Gather", ["s", "one"], ["c"]),
+        node("Slice", ["s", "two", "four"], ["hw"]), node("Gather", ["hw", "zero"], ["h"]),
+        node("Gather", ["hw", "one"], ["w"]), node("Mul", ["h", "w"], ["p"]), node("Div", ["c", "half"], ["d"]),
+        node("Unsqueeze", ["n", "axis"], ["n1"]), node("Unsqueeze", ["d", "axis"], ["d1"]),
+        node("Unsqueeze", ["p", "axis"], ["p1"]), node("Concat", ["n1", "two", "d1", "p1"], ["t"], axis=0),
+        node("Reshape", ["x", "t"], ["r"]), node("Transpose", ["r"], ["y"], perm=(0, 3, 2, 1))],
+        {"zero": np.int64(0), "one": np.int64(1), "two": ints(2), "four": ints(4), "half": np.int64(2),
+         "axis": ints(0)})
+    # expand and where on shapes, as PyTorch spells x.expand(-1, 3, -1, -1) that changes nothing
+    case("expand_to_itself", (3, 4), [
+        node("ConstantOfShape", ["three"], ["ones"], value=numpy_helper.from_array(ints(1))),
+        node("Mul", ["ones", "minus"], ["m"]), node("Equal", ["wanted", "m"], ["q"]),
+        node("Where", ["q", "ones", "wanted"], ["t"]), node("Expand", ["x", "t"], ["z"]), node("Exp", ["z"], ["y"])],
+        {"three": ints(3), "minus": ints(-1), "wanted": ints(-1, 3, -1)})
+    # torch.export's as_strided: every image read back from the flattened batch
+    at(18, "strided_batch", (6, 2, 1), [
+        node("Relu", ["x"], ["a"]), node("Reshape", ["a", "flat"], ["f"]), node("Shape", ["x"], ["s"], start=0, end=1),
+        node("Squeeze", ["s"], ["n"]), node("Range", ["zero", "n", "one"], ["k"]), node("Mul", ["k", "size"], ["m"]),
+        node("Unsqueeze", ["m", "axes"], ["u"]), node("Add", ["u", "order"], ["i"]), node("Gather", ["f", "i"], ["g"]),
+        node("Neg", ["g"], ["y"])],
+        {"flat": ints(-1), "zero": np.int64(0), "one": np.int64(1), "size": np.int64(12), "axes": ints(1, 2),
+         "order": np.arange(12).reshape(1, 4, 3)})
+    # constants that the graph makes of constants
+    case("folded_weights", (3, 4, 4), [
+        node("Transpose", ["wt"], ["w1"], perm=(3, 2, 0, 1)), node("Mul", ["w1", "g"], ["w"]),
+        node("Cast", ["bd"], ["b"], to=TensorProto.FLOAT), node("Conv", ["x", "w", "b"], ["y"])],
+        {"wt": r(2, 2, 3, 5), "g": r(5, 1, 1, 1), "bd": r(5).astype(np.float64)})
+    case("half_weights", (3, 4), [
+        node("Cast", ["h"], ["w"], to=TensorProto.FLOAT), node("MatMul", ["x", "w"], ["y"])],
+        {"h": r(4, 5).astype(np.float16)})
+    # a block of ConvNeXt: channels last between two transposes
+    at(20, "channels_last_block", (6, 5, 4), [
+        node("Conv", ["x", "w"], ["c"], pads=(1, 1, 1, 1), group=6), node("Transpose", ["c"], ["t"], perm=(0, 2, 3, 1)),
+        node("LayerNormalization", ["t", "s", "b"], ["l"], epsilon=1e-6), node("MatMul", ["l", "w1"], ["m1"]),
+        node("Add", ["b1", "m1"], ["a1"]), node("Gelu", ["a1"], ["g"]), node("MatMul", ["g", "w2"], ["m2"]),
+        node("Add", ["m2", "b2"], ["a2"]), node("Transpose", ["a2"], ["u"], perm=(0, 3, 1, 2)),
+        node("Mul", ["u", "scale"], ["v"]), node("Add", ["v", "x"], ["y"])],
+        {"w": r(6, 1, 3, 3), "s": r(6), "b": r(6), "w1": r(6, 24), "b1": r(24), "w2": r(24, 6), "b2": r(6),
+         "scale": r(6, 1, 1)}, ("y", "a1", "l"))
+    case("channels_last_norm", (6, 5, 4), [  # the same before LayerNormalization was an operator
+        node("Transpose", ["x"], ["t"], perm=(0, 2, 3, 1)), node("ReduceMean", ["t"], ["m"], axes=[-1]),
+        node("Sub", ["t", "m"], ["d"]), node("Pow", ["d", "two"], ["q"]), node("ReduceMean", ["q"], ["e"], axes=[3]),
+        node("Add", ["e", "tiny"], ["f"]), node("Sqrt", ["f"], ["g"]), node("Div", ["d", "g"], ["h"]),
+        node("Mul", ["h", "s"], ["i"]), node("Add", ["i", "b"], ["j"]), node("Reshape", ["j", "rows"], ["k"]),
+        node("Add", ["j", "whole"], ["o"]), node("Transpose", ["o"], ["y"], perm=(0, 3, 1, 2))],
+        {"two": floats(2), "tiny": floats(1e-5), "s": r(6), "b": r(6), "rows": ints(0, 20, 6), "whole": r(5, 4, 6)},
+        ("y", "k"))
+
+
 def with_own_numbers(family):
     """Cases that came later, without changing those before."""
     global rng
@@ -298,6 +379,7 @@ def main():
     for family in (convolutions, pools, matrices, networks, elementwise, movements, reductions):
         family()
     with_own_numbers(winograd)
+    with_own_numbers(of_exporters)
     for name, (shape, nodes, consts, outputs) in cases.items():
         write(sys.argv[1], name, shape, nodes, consts, outputs)
 
