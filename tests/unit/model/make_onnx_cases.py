@@ -163,6 +163,42 @@ case("batchnorm_opset15", [n("BatchNormalization", "x,s,b,m,v", training_mode=0)
 case("reshape_opset14", [n("Reshape", "x,t", allowzero=1)], {"t": I(-1, 324)}, opset=14)
 case("pad_opset21", [n("Pad", "x,p")], {"p": I(0, 0, 1, 1, 0, 0, 1, 1)}, opset=21)
 
+# arithmetic on shapes
+Z = np.int64(0)
+case("shape_flatten", [n("Shape", "x", "s"), n("Gather", "s,z", "b", axis=0), n("Unsqueeze", "b,a", "c"),
+                       n("Concat", "c,m", "t", axis=0), n("Reshape", "x,t")],
+     {"z": Z, "a": I(0), "m": I(-1)})
+case("shape_product", [n("Shape", "x", "s"), n("Slice", "s,o,e", "r"), n("Gather", "r,z", "h"), n("Gather", "r,w", "v"),
+                       n("Mul", "h,v", "p"), n("Unsqueeze", "p,a", "q"), n("Concat", "m,q", "t", axis=0),
+                       n("Reshape", "x,t")],
+     {"z": Z, "w": np.int64(1), "a": I(0), "m": I(-1, 3), "o": I(2), "e": I(4)})
+case("shape_divided", [n("Shape", "x", "s"), n("Cast", "s", "f", to=1), n("Div", "f,h", "g"), n("Floor", "g", "i"),
+                       n("Cast", "i", "t", to=7), n("Reshape", "x,t")], {"h": S(2)}, run=False,
+     verdict="unsupported Reshape")
+case("expand_itself", [n("Shape", "x", "s"), n("Expand", "x,s", "e"), n("Neg", "e")])
+case("expand_data", [n("Expand", "x,t", "e"), n("Neg", "e")], {"t": I(2, 1, 1, 1, 1)}, run=False,
+     verdict="unsupported Expand \"e\" (computes on data")
+case("where_data", [n("Equal", "x,c", "q"), n("Where", "q,x,c")], {"c": S(1)}, run=False,
+     verdict="unsupported Equal")
+case("strided_batch", [n("Reshape", "x,m", "f"), n("Shape", "x", "s", start=0, end=1), n("Squeeze", "s", "b"),
+                       n("Range", "z,b,o", "r"), n("Mul", "r,k", "u"), n("Unsqueeze", "u,a", "v"),
+                       n("Add", "v,c", "i"), n("Gather", "f,i")],
+     {"m": I(-1), "z": Z, "o": np.int64(1), "k": np.int64(24), "a": I(1, 2),
+      "c": np.arange(24).reshape(1, 4, 6)}, shape=("N", 2, 3, 4), opset=18)
+case("strided_mixed", [n("Reshape", "x,m", "f"), n("Shape", "x", "s", start=0, end=1), n("Squeeze", "s", "b"),
+                       n("Range", "z,b,o", "r"), n("Unsqueeze", "r,a", "v"), n("Gather", "f,v")],
+     {"m": I(-1), "z": Z, "o": np.int64(1), "a": I(1)}, opset=18, run=False,
+     verdict="unsupported mixes the images of a batch")
+case("weights_computed", [n("Transpose", "w", "u", perm=[1, 0]), n("Mul", "u,g", "v"), n("MatMul", "x,v")],
+     {"w": (5, 12), "g": (12, 1)})
+case("resize_batch", [n("Shape", "x", "s"), n("Slice", "s,z,t", "b"), n("Concat", "b,k", "d", axis=0),
+                      n("Resize", "x,,,d")], {"z": I(0), "t": I(2), "k": I(18, 25)})
+case("gather_data", [n("Gather", "x,i", "a", axis=1), n("Gather", "x,k", "y", axis=-1)],
+     {"i": np.int64(-1), "k": I(0, 11, 3)}, outputs=("a", "y"))
+case("split_uneven", [n("Split", "x", "a,b", axis=2, num_outputs=2)], opset=18, outputs=("a", "b"))
+case("pad_axes", [n("Pad", "x,p,,a")], {"p": I(1, 2, 3, 4), "a": I(3, -2)}, opset=18)
+case("layer_norm", [n("LayerNormalization", "x,w,b", axis=2)], {"w": (9, 12), "b": (12,)}, opset=17)
+
 # what files hold
 case("constants", [n("Constant", "", "c", value=numpy_helper.from_array(S([[1], [2], [3]])[:, :, None])),
                    n("Constant", "", "t", value_ints=[-1, 324]), n("Constant", "", "h", value_float=0.5),
