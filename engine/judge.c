@@ -12,15 +12,22 @@ enum { MAX_RANKS = 5 };
 typedef struct block {
     int ndim;
     int64_t n, dim[PN_MAX_DIMS], begin[PN_MAX_DIMS];
+    int64_t number[PN_MAX_DIMS]; /* elements of the value from one index to the next */
     const pn_tensor *t;
 } block;
 
 static block whole_of(const pn_tensor *t)
 {
     block b = {.ndim = t->shape.ndim, .n = 1, .t = t};
-    for (int d = 0; d < b.ndim; d++) {
+    for (int d = b.ndim - 1; d >= 0; d--) {
         b.dim[d] = t->shape.dim[d];
+        b.number[d] = b.n;
         b.n *= b.dim[d];
+    }
+    if (t->is_last) { /* C x H x W of a value H x W x C */
+        b.number[0] = 1;
+        b.number[1] = b.dim[2] * b.dim[0];
+        b.number[2] = b.dim[0];
     }
     return b;
 }
@@ -44,21 +51,21 @@ static ptrdiff_t place_of(const block *b, int64_t row, int64_t *number)
 {
     const int last = b->ndim - 1;
     ptrdiff_t at = 0;
-    int64_t step = 1;
     *number = 0;
     for (int d = last; d >= 0; d--) {
         const int64_t k = b->begin[d] + (d == last ? 0 : row % b->dim[d]);
         if (d < last) row /= b->dim[d];
         at += (ptrdiff_t)k * b->t->stride[d];
-        *number += k * step;
-        step *= b->t->shape.dim[d];
+        *number += k * b->number[d];
     }
     return at;
 }
 
-static int64_t row_of(const block *b, ptrdiff_t *step)
+/* next: elements of the value from one of a row to the next */
+static int64_t row_of(const block *b, ptrdiff_t *step, int64_t *next)
 {
     *step = b->ndim ? b->t->stride[b->ndim - 1] : 1;
+    *next = b->ndim ? b->number[b->ndim - 1] : 1;
     return b->ndim ? b->dim[b->ndim - 1] : 1;
 }
 
@@ -66,12 +73,13 @@ void pn_judge_set(const pn_tensor *t, float *floats, const double *x)
 {
     const block b = whole_of(t);
     ptrdiff_t step;
-    const int64_t wide = row_of(&b, &step);
+    int64_t next;
+    const int64_t wide = row_of(&b, &step, &next);
     for (int64_t row = 0; row < b.n / wide; row++) {
         int64_t number;
         float *to = floats + place_of(&b, row, &number);
         for (int64_t i = 0; i < wide; i++)
-            to[i * step] = (float)x[number + i];
+            to[i * step] = (float)x[number + i * next];
     }
 }
 
@@ -106,12 +114,13 @@ void pn_judge_layer(const pn_layer *l, const pn_tensor *t, const float *floats,
     const block b = block_of(l, t);
     tally sum = {.far = 0};
     ptrdiff_t step;
-    const int64_t wide = row_of(&b, &step);
+    int64_t next;
+    const int64_t wide = row_of(&b, &step, &next);
     for (int64_t row = 0; row < b.n / wide; row++) {
         int64_t k;
         const float *from = floats + place_of(&b, row, &k);
         for (int64_t i = 0; i < wide; i++)
-            judge_one(want, k + i, from[i * step], &sum);
+            judge_one(want, k + i * next, from[i * step], &sum);
     }
     if (sum.squares > sum.used * sum.used * sum.allowed)
         sum.used = sqrt(sum.squares / sum.allowed);
@@ -156,11 +165,12 @@ pn_status pn_judge_output(const pn_tensor *t, const float *floats, const pn_arra
     double *got = malloc((size_t)b.n * sizeof(*got));
     if (!got) return PN_ENOMEM;
     ptrdiff_t step;
-    const int64_t wide_row = row_of(&b, &step);
+    int64_t next;
+    const int64_t wide_row = row_of(&b, &step, &next);
     for (int64_t row = 0; row < b.n / wide_row; row++) {
         int64_t k;
         const float *from = floats + place_of(&b, row, &k);
-        for (int64_t i = 0; i < wide_row; i++, k++) {
+        for (int64_t i = 0; i < wide_row; i++, k += next) {
             const double d = difference(from[i * step], want->x[k]);
             got[k] = (double)from[i * step];
             far = fmax(far, d);

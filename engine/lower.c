@@ -163,7 +163,7 @@ bool pn_lower_per_channel(const pn_lower *lo, const pn_node *n, int i,
     if (count != 1 && count != channels) return false;
     if (v->shape.ndim > shape->ndim + 1) return false;
     /* counted from the right, the channels are axis ndim - 1 of the image's shape */
-    int axis = v->shape.ndim - shape->ndim;
+    int axis = lo->is_last ? v->shape.ndim - 1 : v->shape.ndim - shape->ndim;
     if (count != 1 && (axis < 0 || v->shape.dim[axis] != channels)) return false;
     float x = 0;
     for (int64_t c = 0; c < channels; c++) {
@@ -244,15 +244,9 @@ static bool has_data(const pn_lower *lo, const pn_node *n)
            functions[n->op] == pn_lower_matmul;
 }
 
-static pn_status lower_node(pn_lower *lo, const pn_node *n, const bool *needed)
+/* Outputs get their tensors, then the operator's function makes layers. */
+static pn_status lower_plain(pn_lower *lo, const pn_node *n, const bool *needed)
 {
-    for (int i = 0; i < n->n_inputs; i++)
-        if (pn_lower_has(lo, n, i) && !pn_lower_is_const(lo, n, i) &&
-            lo->tensor_of[n->inputs[i]] == PN_NONE)
-            return PN_OK; /* its producer was refused */
-    if (pn_lower_all_const(lo, n, 0, n->n_inputs - 1))
-        return pn_lower_refuse(lo, n, "all its inputs are constants");
-    if (!has_data(lo, n)) return pn_lower_refuse(lo, n, "its data is a constant");
     for (int i = 0; i < n->n_outputs; i++) {
         int v = n->outputs[i];
         if (v == PN_NONE || !needed[v]) continue;
@@ -280,6 +274,22 @@ static pn_status lower_node(pn_lower *lo, const pn_node *n, const bool *needed)
                             : pn_lower_refuse(lo, n, "the engine has no code for it");
 }
 
+static pn_status lower_node(pn_lower *lo, const pn_node *n, const bool *needed)
+{
+    for (int i = 0; i < n->n_inputs; i++)
+        if (pn_lower_has(lo, n, i) && !pn_lower_is_const(lo, n, i) &&
+            lo->tensor_of[n->inputs[i]] == PN_NONE && lo->map_of[n->inputs[i]] == PN_NONE)
+            return PN_OK; /* its producer was refused */
+    if (pn_lower_all_const(lo, n, 0, n->n_inputs - 1))
+        return pn_lower_refuse(lo, n, "all its inputs are constants");
+    if (!has_data(lo, n)) return pn_lower_refuse(lo, n, "its data is a constant");
+    bool done = false;
+    pn_status st = pn_lower_last(lo, n, functions[n->op], &done);
+    for (int i = 0; !st && !done && i < n->n_inputs; i++)
+        if (n->inputs[i] != PN_NONE) st = pn_lower_turn_out(lo, n->inputs[i]);
+    return st || done ? st : lower_plain(lo, n, needed);
+}
+
 static pn_status lower_nodes(pn_lower *lo, const bool *needed, pn_err *err)
 {
     const pn_graph *g = lo->g;
@@ -301,15 +311,18 @@ pn_status pn_lower_graph(struct pn_model *m, const pn_graph *g, const int *taps,
     pn_lower lo = {.m = m, .g = g};
     bool *needed = find_needed(g, taps, n_taps);
     lo.tensor_of = malloc(((size_t)g->n_values + 1) * sizeof(int));
+    lo.map_of = malloc(((size_t)g->n_values + 1) * sizeof(int));
     pn_status st = PN_ENOMEM;
-    if (!needed || !lo.tensor_of) {
+    if (!needed || !lo.tensor_of || !lo.map_of) {
         pn_fail(err, st, "compile: out of memory");
         goto done;
     }
     for (int v = 0; v < g->n_values; v++)
-        lo.tensor_of[v] = PN_NONE;
+        lo.tensor_of[v] = lo.map_of[v] = PN_NONE;
     st = lower_input(&lo, needed, err);
     if (!st) st = lower_nodes(&lo, needed, err);
+    for (int i = 0; !st && i < n_taps; i++)
+        st = pn_lower_turn_out(&lo, taps[i]);
     for (int i = 0; !st && i < n_taps; i++) {
         tap_tensors[i] = lo.tensor_of[taps[i]];
         m->tensors[tap_tensors[i]].is_pinned = true;
@@ -317,6 +330,7 @@ pn_status pn_lower_graph(struct pn_model *m, const pn_graph *g, const int *taps,
 done:
     free(lo.refused);
     free(lo.tensor_of);
+    free(lo.map_of);
     free(needed);
     return st;
 }

@@ -15,7 +15,9 @@ typedef struct pn_lower {
     struct pn_model *m;
     const pn_graph *g;
     int *tensor_of; /**< by value; PN_NONE: constant, not needed, or refused */
-    char *refused;  /**< malloc'd list */
+    int *map_of;   /**< by value N x H x W x C: the map that holds it, see lower_last.c */
+    bool is_last;  /**< the node at hand works on such maps */
+    char *refused; /**< malloc'd list */
     size_t refused_size;
     int n_refused;
 } pn_lower;
@@ -61,6 +63,12 @@ bool pn_lower_scalar(const pn_lower *lo, const pn_node *n, int i, float *out);
  */
 bool pn_lower_per_channel(const pn_lower *lo, const pn_node *n, int i,
                           const pn_shape *shape, double *out);
+/** Lower a node whose data are maps with the channels last, by `lower` or otherwise.
+ * @param done  false: it is no such node */
+PN_MUST_CHECK pn_status pn_lower_last(pn_lower *lo, const pn_node *n, pn_lower_fn *lower,
+                                      bool *done);
+/** Give a value that is only such a map a tensor of its own shape. */
+PN_MUST_CHECK pn_status pn_lower_turn_out(pn_lower *lo, int value);
 /** A function of one number, in place of the node. */
 pn_status pn_lower_unary(pn_lower *lo, const pn_node *n, const pn_act *act);
 

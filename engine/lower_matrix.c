@@ -120,7 +120,7 @@ pn_status pn_lower_layer_norm(pn_lower *lo, const pn_node *n)
     pn_layer *l = pn_lower_layer(lo, n, PN_LAYER_LAYER_NORM, in, out);
     if (!l) return PN_ENOMEM;
     for (int i = 0; i < ndim; i++)
-        l->u.layer_norm.is_normed[i] = i >= axis - 1;
+        l->u.layer_norm.is_normed[i] = lo->is_last ? i == 0 : i >= axis - 1;
     l->u.layer_norm.scale = n->inputs[1];
     l->u.layer_norm.shift = pn_lower_has(lo, n, 2) ? n->inputs[2] : PN_NONE;
     l->u.layer_norm.epsilon = pn_node_float(n, "epsilon", 1e-5F);

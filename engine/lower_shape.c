@@ -225,6 +225,10 @@ pn_status pn_lower_reduce(pn_lower *lo, const pn_node *n)
     if (!l) return PN_ENOMEM;
     l->u.reduce.f = n->op;
     memcpy(l->u.reduce.is_reduced, is_reduced, sizeof(is_reduced));
+    if (lo->is_last) { /* the channels, and they are a map's first axis */
+        l->u.reduce.is_reduced[2] = false;
+        l->u.reduce.is_reduced[0] = true;
+    }
     return PN_OK;
 }
 

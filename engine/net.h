@@ -30,6 +30,7 @@ typedef struct pn_tensor {
     int64_t parent_offset; /**< floats */
     bool is_reshape;       /**< of its parent: same floats, C order in both */
     int value;             /**< of the graph, the first of that tensor; PN_NONE: none */
+    bool is_last;          /**< value is H x W x C, the tensor C x H x W */
     /* plan.c */
     int root;
     int64_t offset; /**< floats from the start of the root's image */
@@ -102,6 +103,7 @@ typedef struct pn_conv {
     pn_scale folded;  /**< applied after weight and bias; NULLs: none */
     const float *packed, *bias_f32;
     size_t group_floats; /**< packed floats of one group */
+    bool is_k_major;     /**< weight is cin x cout, of a 1x1 */
     bool is_direct;      /**< 1x1 and no stride: the map is the matrix */
     int64_t tile_pixels, tile_channels, n_pixel_tiles, n_channel_tiles;
 } pn_conv;

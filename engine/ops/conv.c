@@ -41,6 +41,10 @@ static pn_status read_column(const pn_graph *g, const pn_conv *c, int64_t channe
 {
     const int64_t taps = c->win.kh * c->win.kw, cin = c->cin / c->group;
     const double scale = c->folded.scale ? c->folded.scale[channel] : 1;
+    for (int64_t i = 0; c->is_k_major && i < cin; i++)
+        if (pn_weights_read(g, c->weight, i * c->cout + channel, 1, scale, &column[i]))
+            return PN_EFORMAT;
+    if (c->is_k_major) return PN_OK;
     pn_status st =
         pn_weights_read(g, c->weight, channel * cin * taps, cin * taps, scale, oihw);
     if (st) return st;
