@@ -17,6 +17,7 @@ import onnx
 import onnxruntime
 import torch
 import torchvision
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph
 
 import zoo
 
@@ -105,8 +106,10 @@ def rows(build, nets, only):
             with tempfile.TemporaryDirectory() as folder:
                 try:
                     distance, text = one(build, folder, net, size, *row)
-                except (torch.onnx.errors.SymbolicValueError, torch.onnx.errors.UnsupportedOperatorError) as e:
-                    distance, text = 0, "the exporter refuses: " + str(e).split(":")[0][:60]
+                except (torch.onnx.errors.SymbolicValueError, torch.onnx.errors.UnsupportedOperatorError):
+                    distance, text = 0, "PyTorch does not export it so"
+                except (InvalidGraph, Fail):
+                    distance, text = 0, "PyTorch's file is not one that ONNX Runtime opens"
             print(name, *row, text, flush=True)
             yield name, row, distance, text
 

@@ -48,7 +48,7 @@ def full(name):
     torch.manual_seed(0)
     # an adaptive pool that has to stretch is nothing anyone exports: those two stay at 224
     size = 224 if name in ("alexnet", "vgg11", "vgg16_bn") else 160 if name == "inception_v3" else 96
-    more = dict(transform_input=True, init_weights=False) if name in ("googlenet", "inception_v3") else {}
+    more = dict(transform_input=True, init_weights=False, aux_logits=False) if name in ("googlenet", "inception_v3") else {}
     return make_sane(getattr(M, name)(weights=None, **more), size), size
 
 
