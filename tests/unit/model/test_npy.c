@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "model/import_mxnet.h"
 #include "model/npy.h"
 #include "onnx_cases.h"
 #include "tests/support/alloc_fail.h"
@@ -215,6 +216,34 @@ static void every_failing_allocation_is_enomem(void **state)
     for_each_case(fail_every_allocation);
 }
 
+/* the same bytes as a .params file */
+static void fail_every_allocation_of_the_import(const onnx_case *c, double *room)
+{
+    (void)room;
+    pn_status st = PN_ENOMEM;
+    if (!strstr(c->name, "checkpoint")) return;
+    for (long i = 0; st == PN_ENOMEM; i++) {
+        const pn_file f = {
+            .path = path, .data = (const unsigned char *)c->model, .size = c->model_size};
+        pn_mx_params *p = NULL;
+        pn_err err = {0};
+        pn_alloc_fail_at(i);
+        st = pn_mx_params_read(&p, &f, &err);
+        pn_alloc_fail_at(-1);
+        assert_true((st == PN_OK) == (p != NULL));
+        pn_mx_params_free(&p);
+        pn_err_clear(&err);
+        assert_true(i < 1000);
+    }
+    assert_int_equal(st, PN_OK);
+}
+
+static void every_failing_allocation_of_the_import_is_enomem(void **state)
+{
+    (void)state;
+    for_each_case(fail_every_allocation_of_the_import);
+}
+
 static void the_header_of_an_object_array_can_be_had(void **state)
 {
     (void)state;
@@ -252,6 +281,7 @@ int main(void)
         cmocka_unit_test(every_truncation_is_an_error),
         cmocka_unit_test(no_flipped_byte_is_a_crash),
         cmocka_unit_test(every_failing_allocation_is_enomem),
+        cmocka_unit_test(every_failing_allocation_of_the_import_is_enomem),
         cmocka_unit_test(the_header_of_an_object_array_can_be_had),
         cmocka_unit_test(plain_elements_stay_where_they_are),
     };
