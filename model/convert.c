@@ -10,14 +10,23 @@
 #include "base/sha256.h"
 #include "base/utf8.h"
 #include "model/convert_choose.h"
+#include "model/import_mmdnn.h"
 #include "model/import_mxnet.h"
 #include "penult/log.h"
 
 enum { MAX_DIM = 1 << 20, MAX_NUMBERS = 1 << 28, IMAGE_CHANNELS = 3 };
 
-typedef enum kind { KIND_SYMBOL, KIND_PARAMS, KIND_ONNX, N_KINDS } kind;
+typedef enum kind {
+    KIND_SYMBOL,
+    KIND_PARAMS,
+    KIND_ONNX,
+    KIND_IR,
+    KIND_IR_WEIGHTS,
+    N_KINDS
+} kind;
 static const char *const kind_names[N_KINDS] = {"a symbol JSON", "a .params file",
-                                                "an ONNX model"};
+                                                "an ONNX model", "a graph of MMdnn",
+                                                "the weights of MMdnn"};
 
 typedef struct converter {
     const pn_convert_opts *o;
@@ -141,6 +150,10 @@ static bool sniff(const pn_file *f, kind *out)
         *out = KIND_SYMBOL;
         return true;
     }
+    if (pn_mmdnn_is_graph(f) || pn_mmdnn_is_weights(f)) {
+        *out = pn_mmdnn_is_graph(f) ? KIND_IR : KIND_IR_WEIGHTS;
+        return true;
+    }
     if (begins_with(f, "\x12\x01\0\0\0\0\0\0", 8) ||
         begins_with(f, "\0\0\0\0\0\0\x01\x12", 8) || begins_with(f, "PK\x03\x04", 4) ||
         begins_with(f, "\x93NUMPY", 6)) {
@@ -186,9 +199,15 @@ static pn_status open_input(converter *c, const char *path)
     kind k = N_KINDS;
     pn_status st = pn_file_open(&f, path, c->err);
     if (st) return st;
-    if (!sniff(f, &k))
-        st = pn_fail(c->err, PN_EFORMAT,
-                     "%s: is no symbol JSON, no .params file and no ONNX model", path);
+    if (pn_mmdnn_is_json(f->data, f->size) || begins_with(f, "node {", 6))
+        st = pn_fail(c->err, PN_EUNSUPPORTED,
+                     "%s: is MMdnn's IR as text: name the binary .pb that lies beside it",
+                     path);
+    else if (!sniff(f, &k))
+        st = pn_fail(
+            c->err, PN_EFORMAT,
+            "%s: is no symbol JSON, no .params file, no ONNX model and no MMdnn IR",
+            path);
     else if (c->files[k])
         st = pn_fail(c->err, PN_EINVAL, "%s: is %s, and so is %s", path, kind_names[k],
                      c->files[k]->path);
@@ -200,21 +219,55 @@ static pn_status open_input(converter *c, const char *path)
     return PN_OK;
 }
 
+/* X.npy of X.pb, where only the latter is named */
+static pn_status open_weights_beside(converter *c)
+{
+    if (!c->files[KIND_IR] || c->files[KIND_IR_WEIGHTS]) return PN_OK;
+    const char *path = c->files[KIND_IR]->path, *dot = strrchr(path, '.');
+    size_t stem = dot && !strchr(dot, '/') ? (size_t)(dot - path) : strlen(path);
+    char *beside = malloc(stem + sizeof(".npy"));
+    if (!beside) return out_of_memory(c);
+    memcpy(beside, path, stem);
+    memcpy(beside + stem, ".npy", sizeof(".npy"));
+    pn_status st = open_input(c, beside);
+    if (!st && !c->files[KIND_IR_WEIGHTS])
+        st = pn_fail(c->err, PN_EFORMAT, "%s: holds no weights of MMdnn", beside);
+    if (st) pn_err_prefix(c->err, "the weights of %s", path);
+    free(beside);
+    return st;
+}
+
+static pn_status check_inputs(const converter *c)
+{
+    static const unsigned together[] = {1 << KIND_SYMBOL | 1 << KIND_PARAMS,
+                                        1 << KIND_ONNX,
+                                        1 << KIND_IR | 1 << KIND_IR_WEIGHTS};
+    char given[256] = " nothing";
+    unsigned kinds = 0;
+    size_t used = 0;
+    for (int k = 0; k < N_KINDS; k++) {
+        if (!c->files[k]) continue;
+        kinds |= 1U << k;
+        used += (size_t)snprintf(given + used, sizeof(given) - used, "%s %s",
+                                 used ? "," : "", kind_names[k]);
+    }
+    for (size_t i = 0; i < sizeof(together) / sizeof(*together); i++)
+        if (kinds == together[i]) return PN_OK;
+    return pn_fail(c->err, PN_EINVAL,
+                   "convert takes a symbol JSON and its .params file, one ONNX model, or "
+                   "MMdnn's .pb and .npy; given:%s",
+                   given);
+}
+
 static pn_status open_inputs(converter *c)
 {
     for (int i = 0; i < c->o->n_inputs; i++) {
         pn_status st = open_input(c, c->o->inputs[i]);
         if (st) return st;
     }
-    const pn_file *symbol = c->files[KIND_SYMBOL], *params = c->files[KIND_PARAMS];
-    if (c->files[KIND_ONNX] ? symbol || params : !symbol || !params)
-        return pn_fail(
-            c->err, PN_EINVAL,
-            "convert takes a symbol JSON and its .params file, or one ONNX model; "
-            "given:%s%s%s%s",
-            symbol ? " a symbol JSON" : "", params ? " a .params file" : "",
-            c->files[KIND_ONNX] ? " an ONNX model" : "",
-            c->o->n_inputs ? "" : " nothing");
+    pn_status st = open_weights_beside(c);
+    if (!st) st = check_inputs(c);
+    if (st) return st;
     c->source_stream = open_memstream(&c->source, &c->source_size);
     if (!c->source_stream) return out_of_memory(c);
     bool is_first = true;
@@ -259,10 +312,20 @@ static pn_status import_mxnet(converter *c)
     return st;
 }
 
-/* an ONNX model brings its sizes along: a flag can only agree */
-static pn_status read_onnx(converter *c)
+static pn_status import_mmdnn(converter *c)
 {
-    pn_status st = pn_graph_read_onnx(&c->g, c->o->inputs[0], c->err);
+    pn_file *weights = c->files[KIND_IR_WEIGHTS];
+    pn_status st = pn_mmdnn_import(&c->g, c->files[KIND_IR], weights, c->err);
+    if (!st) st = pn_graph_adopt_file(c->g, weights);
+    if (!st) c->files[KIND_IR_WEIGHTS] = NULL; /* the graph's now */
+    return st;
+}
+
+/* a whole model brings its sizes along: a flag can only agree */
+static pn_status read_model(converter *c)
+{
+    pn_status st = c->files[KIND_IR] ? import_mmdnn(c)
+                                     : pn_graph_read_onnx(&c->g, c->o->inputs[0], c->err);
     for (int i = 0; i < c->o->n_input_shapes && !st; i++) {
         pn_mx_input_shape *s = &c->shapes[i];
         for (int k = 0; k < c->g->n_inputs && !s->is_used; k++) {
@@ -363,7 +426,7 @@ static pn_status convert_all(converter *c)
     pn_status st = read_record(c);
     if (!st) st = read_shapes(c);
     if (!st) st = open_inputs(c);
-    if (!st) st = c->files[KIND_ONNX] ? read_onnx(c) : import_mxnet(c);
+    if (!st) st = c->files[KIND_SYMBOL] ? import_mxnet(c) : read_model(c);
     if (!st && c->g->n_outputs == 0)
         st = pn_fail(c->err, PN_EFORMAT, "%s: the graph has no output", c->o->inputs[0]);
     if (!st) st = add_record(c);

@@ -101,7 +101,7 @@ static pn_status parse_shape(parser *h, pn_npy_array *a)
     return PN_OK;
 }
 
-static void find_dtype(pn_npy_array *a)
+void pn_npy_find_dtype(pn_npy_array *a)
 {
     static const struct {
         char name[4];
@@ -127,7 +127,7 @@ static pn_status parse_descr(parser *h, pn_npy_array *a)
                            "a structured element type is not supported");
     if (!take_string(h, a->descr, sizeof(a->descr)) || !a->descr[0])
         return header_fail(h, PN_EFORMAT, "descr: must be a text like '<f4'");
-    find_dtype(a);
+    pn_npy_find_dtype(a);
     return PN_OK;
 }
 

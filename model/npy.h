@@ -40,6 +40,8 @@ PN_MUST_CHECK pn_status pn_npy_parse_header(pn_npy_array *out, const void *bytes
 PN_MUST_CHECK pn_status pn_npy_parse(pn_npy_array *out, const void *bytes, size_t size,
                                      const char *where, pn_err *err);
 
+/** has_dtype, dtype and is_big_endian from descr. */
+void pn_npy_find_dtype(pn_npy_array *a);
 /** Whether the elements are as a pn_value wants them: C order, little-endian. */
 static inline bool pn_npy_is_plain(const pn_npy_array *a)
 {

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "penult/convert.h"
+#include "penult/export.h"
 #include "penult/graph.h"
 #include "penult/model.h"
 
@@ -121,6 +122,46 @@ static pn_graph *through_a_file(const golden *g)
     return read;
 }
 
+static void same_metadata(const pn_graph *a, const pn_graph *b)
+{
+    static const char *const keys[] = {PN_META_FEATURES, PN_META_SCORES, PN_META_LABELS,
+                                       PN_META_PREPROCESS};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *want = pn_graph_meta(a, keys[i]), *got = pn_graph_meta(b, keys[i]);
+        assert_int_equal(want != NULL, got != NULL);
+        if (want) assert_string_equal(got, want);
+    }
+    assert_int_equal(a->n_outputs, b->n_outputs);
+    for (int i = 0; i < a->n_outputs; i++)
+        assert_string_equal(a->values[a->outputs[i]].name, b->values[b->outputs[i]].name);
+}
+
+/* As MMdnn's IR and back; NULL if a node has no word there. */
+static pn_graph *through_mmdnn(const pn_graph *graph)
+{
+    static const char *const ends[] = {".pb", ".json", ".npy"};
+    char folder[] = "/tmp/penult-parity-XXXXXX", path[64];
+    pn_err err = {0};
+    pn_graph *again = NULL;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/ir.pb", folder);
+    pn_status st = pn_export(graph, path, &err);
+    if (st != PN_EUNSUPPORTED) {
+        const char *inputs[] = {path};
+        pn_convert_opts opts = {.inputs = inputs, .n_inputs = 1};
+        ok(st, &err);
+        ok(pn_convert(&again, &opts, &err), &err);
+        same_metadata(graph, again);
+    }
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        snprintf(path, sizeof path, "%s/ir%s", folder, ends[i]);
+        assert_int_equal(unlink(path), again ? 0 : -1);
+    }
+    assert_int_equal(rmdir(folder), 0);
+    pn_err_clear(&err);
+    return again;
+}
+
 static void compare(const golden *g, const pn_exec *x, const pn_model *m, int tap,
                     const char *which)
 {
@@ -187,6 +228,10 @@ static void answers_as_mxnet_does(void **state)
     run_and_compare(&g, graph, PN_CPU_AUTO);
     run_and_compare(&g, graph, PN_CPU_OPENBLAS);
     if (c->narrow) run_and_compare(&g, graph, PN_CPU_C);
+    pn_graph *again = through_mmdnn(graph);
+    assert_int_equal(again == NULL, strcmp(c->name, "mxnet/squeeze-excite") == 0);
+    if (again) run_and_compare(&g, again, PN_CPU_AUTO);
+    pn_graph_free(&again);
     pn_graph_free(&graph);
     json_decref(g.json);
 }
@@ -230,6 +275,11 @@ static const golden_case cases[] = {
     {"mxnet/det1-37x50", true},
     {"mxnet/det2", true},
     {"mxnet/det3", true},
+    {"mmdnn/vgg", true},
+    {"mmdnn/squeezenet", true},
+    {"mmdnn/mobilenet", true},
+    {"mmdnn/resnet-v2", true},
+    {"mmdnn/densenet", true},
 };
 #define N_CASES (sizeof cases / sizeof *cases)
 
