@@ -71,6 +71,14 @@ def mxnet():
     return inputs
 
 
+def mmdnn():
+    """The goldens' graphs with their weights, and other pickles behind a graph that needs none of them."""
+    pairs = [(read(p), read(p[:-2] + "npy")) for p in sorted(glob.glob(os.path.join(ROOT, "tests/golden/mmdnn/*/ir.pb")))]
+    smallest = min((graph for graph, _ in pairs), key=len)
+    pairs += [(smallest, pickle) for pickle in files("tests/golden/mmdnn/pickles/*.npy")]
+    return [struct.pack("<I", len(graph)) + graph + weights for graph, weights in pairs]
+
+
 def params():
     source = read("tests/unit/import/test_mxnet_params.c").decode()
     assert "put_array" in source
