@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/export.h"
+#include "model/import_mmdnn.h"
 
 static const struct rule {
     pn_ir_fn *write; /* NULL: MMdnn's emitter has none, nor can it be said otherwise */
@@ -225,6 +226,20 @@ static pn_status write_file(const pn_ir *w, int kind, pn_outfile *to)
     }
 }
 
+/* NAME.json may be somebody's symbol, out of which this was made */
+static pn_status check_json(const char *path, pn_err *err)
+{
+    pn_file *f = NULL;
+    if (pn_file_open(&f, path, NULL)) return PN_OK;
+    bool is_ours = !f->size || pn_mmdnn_is_json(f->data, f->size);
+    pn_file_close(&f);
+    return is_ours ? PN_OK
+                   : pn_fail(err, PN_EEXIST,
+                             "write %s: it is there and is no IR of MMdnn: choose "
+                             "another name",
+                             path);
+}
+
 /* none gets its name before all are written; the one that was asked for is the last */
 static pn_status write_files(const pn_ir *w, const char *path)
 {
@@ -236,7 +251,8 @@ static pn_status write_files(const pn_ir *w, const char *path)
     for (int i = 0; i < N_FILES && !st; i++) {
         memcpy(name, path, stem);
         memcpy(name + stem, endings[i], strlen(endings[i]) + 1);
-        st = pn_outfile_open(&files[i], name, w->err);
+        if (i == JSON) st = check_json(name, w->err);
+        if (!st) st = pn_outfile_open(&files[i], name, w->err);
         if (!st) st = write_file(w, i, files[i]);
     }
     for (int i = 0; i < N_FILES && !st; i++)
