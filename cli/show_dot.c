@@ -7,7 +7,7 @@
 #include "base/utf8.h"
 #include "cli/show.h"
 
-enum { NAME_COLUMNS = 44 };
+enum { NAME_COLUMNS = 60, LINE_COLUMNS = 48 };
 
 typedef struct look {
     const char *fill, *line;
@@ -96,6 +96,17 @@ static pn_status put_name(FILE *to, const char *name)
     return PN_OK;
 }
 
+/* "FIRST .. LAST" on two lines where one is too long */
+static pn_status put_range(FILE *to, char *name)
+{
+    char *between = strstr(name, " .. ");
+    if (!between || pn_text_columns(name) <= LINE_COLUMNS) return put_name(to, name);
+    *between = '\0';
+    pn_status st = put_name(to, name);
+    fputs(" ..\\n", to);
+    return st ? st : put_name(to, between + strlen(" .. "));
+}
+
 static void put_cost(FILE *to, const pn_layer_cost *c)
 {
     char parameters[PN_CLI_NUMBER], macs[PN_CLI_NUMBER];
@@ -129,7 +140,7 @@ static pn_status put_row(FILE *to, const pn_shown_model *m, int at)
     char *name = pn_fold_name(m->g, r);
     if (!name) return PN_ENOMEM;
     fprintf(to, "  n%d [label=\"", at);
-    pn_status st = put_name(to, name);
+    pn_status st = is_block ? put_range(to, name) : put_name(to, name);
     free(name);
     if (is_block)
         put_block(to, m, r);
