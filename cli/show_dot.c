@@ -31,6 +31,7 @@ static const look *look_of(pn_op op)
         return &look_dense;
     case PN_OP_BATCH_NORM:
     case PN_OP_INSTANCE_NORM:
+    case PN_OP_LAYER_NORM:
     case PN_OP_LRN:
         return &look_norm;
     case PN_OP_AVERAGE_POOL:
@@ -49,6 +50,7 @@ static const look *look_of(pn_op op)
         return &look_join;
     case PN_OP_CLIP:
     case PN_OP_ELU:
+    case PN_OP_GELU:
     case PN_OP_HARD_SIGMOID:
     case PN_OP_HARD_SWISH:
     case PN_OP_LEAKY_RELU:

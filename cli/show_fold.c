@@ -32,11 +32,13 @@ static bool goes_with_maker(pn_op op)
 {
     switch (op) {
     case PN_OP_BATCH_NORM:
+    case PN_OP_LAYER_NORM:
     case PN_OP_RELU:
     case PN_OP_CLIP:
     case PN_OP_LEAKY_RELU:
     case PN_OP_PRELU:
     case PN_OP_ELU:
+    case PN_OP_GELU:
     case PN_OP_SELU:
     case PN_OP_SIGMOID:
     case PN_OP_HARD_SIGMOID:
