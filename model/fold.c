@@ -273,6 +273,15 @@ pn_status pn_fold_node(pn_shape_job *j)
     return st;
 }
 
+/* looking costs time as making costs memory: of the same budget */
+static bool may_look_at(pn_fold *f, int64_t count)
+{
+    const size_t bytes = (size_t)count * sizeof(pn_affine);
+    if (count > MAX_LIST || bytes > f->left) return false;
+    f->left -= bytes;
+    return true;
+}
+
 /* image n's element i is i + n * count */
 static bool reads_in_order(const pn_known *k, int64_t count)
 {
@@ -306,9 +315,11 @@ pn_status pn_fold_strided(pn_shape_job *j)
     const pn_value *x = &j->g->values[reshape->inputs[0]];
     pn_shape_job feeder = *j;
     feeder.node = flat->producer;
+    feeder.err = NULL; /* what is wrong with it has been said */
     if (!x->has_shape || x->shape.ndim < 1 || x->shape.dim[0] != PN_DIM_FREE ||
         pn_job_ints(&feeder, 1, "shape", &target, 1, &n_target) || n_target != 1 ||
-        target != -1 || !reads_in_order(&index, pn_shape_count(&x->shape)))
+        target != -1 || !may_look_at(j->fold, pn_shape_count(&x->shape)) ||
+        !reads_in_order(&index, pn_shape_count(&x->shape)))
         return PN_OK;
     n->inputs[0] = reshape->inputs[0];
     n->op = PN_OP_RESHAPE;

@@ -24,11 +24,10 @@ import zoo
 BOUND = 1e-4
 N = zoo.NEWEST
 # exporter, opset, batch in the file, options
-PLAIN = [("torchscript", 9, "free", ""), ("torchscript", 11, "free", ""), ("torchscript", 13, "free", "unfolded"),
-         ("torchscript", 16, 1, ""), ("torchscript", 20, "free", ""), ("dynamo", 18, "free", "external"),
-         ("dynamo", 21, 1, ""), ("dynamo", N, "free", "")]
+PLAIN = [("torchscript", 9, "free", ""), ("torchscript", 13, "free", "unfolded"), ("torchscript", 20, 1, ""),
+         ("dynamo", 18, "free", "external"), ("dynamo", 21, 1, ""), ("dynamo", N, "free", "")]
 HALF = [("dynamo", N, "free", "half weights"), ("torchscript", 17, "free", "half")]
-MORE = {"resnet18": [("torchscript", o, "free", "") for o in (10, 12, 14, 15, 17, 18, 19)] +
+MORE = {"resnet18": [("torchscript", o, "free", "") for o in (10, 11, 12, 14, 15, 16, 17, 18, 19)] +
         [("dynamo", o, 2, "external") for o in range(19, N)],
         "convnext_tiny": [("torchscript", 17, "free", ""), ("dynamo", 20, "free", "")],
         "shufflenet_v2_x1_0": [("torchscript", 17, 1, "unfolded"), ("torchscript", 20, "free", "unfolded")]}
