@@ -13,8 +13,8 @@
 #include "penult/log.h"
 
 static const pn_mx_op *const families[] = {
-    pn_mx_ops_conv,   pn_mx_ops_pool,  pn_mx_ops_norm,  pn_mx_ops_math,
-    pn_mx_ops_reduce, pn_mx_ops_shape, pn_mx_ops_slice, pn_mx_ops_head,
+    pn_mx_ops_conv,  pn_mx_ops_pool,  pn_mx_ops_norm, pn_mx_ops_math,   pn_mx_ops_reduce,
+    pn_mx_ops_shape, pn_mx_ops_slice, pn_mx_ops_head, pn_mx_ops_resize,
 };
 
 static const pn_mx_op *find_op(const char *name)

@@ -78,7 +78,7 @@ typedef struct pn_mx_op {
 /** Tables by family, each ended by a name of NULL. */
 extern const pn_mx_op pn_mx_ops_conv[], pn_mx_ops_pool[], pn_mx_ops_norm[],
     pn_mx_ops_math[], pn_mx_ops_reduce[], pn_mx_ops_shape[], pn_mx_ops_slice[],
-    pn_mx_ops_head[];
+    pn_mx_ops_head[], pn_mx_ops_resize[];
 
 /** The node breaks a rule: `Convolution "conv0": ` and the text. */
 void pn_mx_fail(pn_mx_import *im, pn_status st, const char *fmt, ...) PN_PRINTF(3, 4);

@@ -213,67 +213,11 @@ static void fully_connected(pn_mx_import *im)
     pn_mx_emit(im, PN_OP_ADD, NULL, &out, PN_MX_IN(product, added));
 }
 
-static void check_upsampling(pn_mx_import *im)
-{
-    static const char *const types[] = {"nearest", "bilinear", NULL};
-    bool is_nearest = pn_mx_choice(im, "sample_type", -1, types) == 0;
-    if (!im->status && is_nearest && im->node->n_inputs != 1)
-        pn_mx_refuse(im, "%d inputs", im->node->n_inputs);
-}
-
-static void upsample_nearest(pn_mx_import *im, int data, const pn_shape *in,
-                             int64_t scale)
-{
-    pn_shape out = *in, four = {.ndim = 1, .dim = {4}};
-    float scales[4] = {1, 1, (float)scale, (float)scale};
-    out.dim[2] *= scale;
-    out.dim[3] *= scale;
-    int by = pn_mx_const_f32(im, "scales", &four, scales);
-    pn_mx_emit(im, PN_OP_RESIZE, NULL, &out, PN_MX_IN(data, PN_NONE, by));
-    pn_mx_set_string(im, "mode", "nearest");
-    pn_mx_set_string(im, "coordinate_transformation_mode", "asymmetric");
-    pn_mx_set_string(im, "nearest_mode", "floor");
-}
-
-/* by its definition a transposed convolution of each channel with a given kernel */
-static void upsample_bilinear(pn_mx_import *im, int data, const pn_shape *in,
-                              int64_t scale)
-{
-    int64_t k = 2 * scale - scale % 2, p = scale / 2;
-    pn_shape out = *in, kernel = {.ndim = 4, .dim = {in->dim[1], 1, k, k}};
-    window w = {.n = 2,
-                .kernel = {k, k},
-                .stride = {scale, scale},
-                .dilate = {1, 1},
-                .pad = {p, p, p, p}};
-    for (int i = 2; i < 4; i++)
-        out.dim[i] = scale * (in->dim[i] - 1) + k - 2 * p;
-    int weight = pn_mx_weight(im, 1, &kernel, NULL);
-    pn_mx_emit(im, PN_OP_CONV_TRANSPOSE, NULL, &out, PN_MX_IN(data, weight));
-    set_window(im, &w, in->dim[1]);
-}
-
-static void upsampling(pn_mx_import *im)
-{
-    int data = pn_mx_data(im, 0);
-    pn_shape in = pn_mx_shape_of(im, data);
-    int64_t scale = pn_mx_int(im, "scale", PN_MX_REQUIRED, 1, 1 << 16);
-    if (!im->status && in.ndim != 4)
-        pn_mx_fail(im, PN_EFORMAT, "on a tensor of %d dimensions, not 4", in.ndim);
-    if (im->status) return;
-    if (!strcmp(pn_mx_attr_text(im->node, "sample_type"), "nearest"))
-        upsample_nearest(im, data, &in, scale);
-    else
-        upsample_bilinear(im, data, &in, scale);
-}
-
 const pn_mx_op pn_mx_ops_conv[] = {
     {"Convolution", convolution, check_layout,
      "kernel stride dilate pad num_filter num_group no_bias layout"},
     {"Deconvolution", deconvolution, check_layout,
      "kernel stride dilate pad adj target_shape num_filter num_group no_bias layout"},
     {"FullyConnected", fully_connected, NULL, "num_hidden no_bias flatten"},
-    {"UpSampling", upsampling, check_upsampling,
-     "scale sample_type num_filter multi_input_mode"},
     {NULL, NULL, NULL, NULL},
 };

@@ -113,11 +113,31 @@ static void check_dropout(pn_mx_import *im)
     pn_mx_choice(im, "mode", 0, modes); /* `always` is random at inference, too */
 }
 
-/* everything is computed in float32, so that a cast to it changes nothing */
+/* everything is computed in float32: casts between floats, there for a GPU's sake, change
+ * nothing but what they would round away */
+static const char *const cast_types[] = {"float32", "float16", "float64", "bfloat16",
+                                         NULL};
+
 static void check_cast(pn_mx_import *im)
 {
-    static const char *const types[] = {"float32", NULL};
-    pn_mx_choice(im, "dtype", -1, types);
+    pn_mx_choice(im, "dtype", -1, cast_types);
+}
+
+static void check_multicast(pn_mx_import *im)
+{
+    if (pn_mx_int(im, "num_outputs", PN_MX_REQUIRED, 1, PN_MX_INT_MAX) !=
+        im->node->n_inputs)
+        pn_mx_fail(im, PN_EFORMAT, "num_outputs: must be one for each of %d inputs",
+                   im->node->n_inputs);
+}
+
+static void multicast(pn_mx_import *im)
+{
+    for (int k = 0; k < im->node->n_inputs && !im->status; k++) {
+        int x = pn_mx_data(im, k);
+        pn_shape in = pn_mx_shape_of(im, x);
+        pn_mx_emit_kth(im, PN_OP_IDENTITY, k, im->node->n_inputs, &in, PN_MX_IN(x));
+    }
 }
 
 #define SOFTMAX(name)                                                                    \
@@ -147,5 +167,6 @@ const pn_mx_op pn_mx_ops_head[] = {
     {"Dropout", identity, check_dropout, "p mode axes"},
     {"Cast", identity, check_cast, "dtype"},
     {"amp_cast", identity, check_cast, "dtype"},
+    {"amp_multicast", multicast, check_multicast, "num_outputs cast_narrow"},
     {NULL, NULL, NULL, NULL},
 };

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 typedef struct op_pair {
     const char *name;
@@ -156,15 +157,31 @@ static void hard_sigmoid(pn_mx_import *im)
     pn_mx_set_float(im, "beta", beta);
 }
 
+/* a bound of clip; PN_NONE where it is infinite, which ONNX says by leaving it out */
+static int clip_bound(pn_mx_import *im, const char *key, const char *suffix,
+                      const char *infinity)
+{
+    const char *text = pn_mx_attr_text(im->node, key);
+    while (text && *text == ' ')
+        text++;
+    if (text && !strcasecmp(text, infinity)) return PN_NONE;
+    if (!pn_mx_has(im, key))
+        pn_mx_fail(im, PN_EFORMAT, "the attribute %s is missing", key);
+    return pn_mx_scalar(im, suffix, pn_mx_real(im, key, 0));
+}
+
 static void clip(pn_mx_import *im)
 {
     int x = pn_mx_data(im, 0);
     pn_shape in = pn_mx_shape_of(im, x);
-    if (!pn_mx_has(im, "a_min") || !pn_mx_has(im, "a_max"))
-        pn_mx_fail(im, PN_EFORMAT, "a_min or a_max is missing");
-    int least = pn_mx_scalar(im, "min", pn_mx_real(im, "a_min", 0));
-    int most = pn_mx_scalar(im, "max", pn_mx_real(im, "a_max", 0));
-    pn_mx_emit(im, PN_OP_CLIP, NULL, &in, PN_MX_IN(x, least, most));
+    int least = clip_bound(im, "a_min", "min", "-inf");
+    int most = clip_bound(im, "a_max", "max", "inf");
+    if (least == PN_NONE && most == PN_NONE)
+        pn_mx_emit(im, PN_OP_IDENTITY, NULL, &in, PN_MX_IN(x));
+    else if (most == PN_NONE)
+        pn_mx_emit(im, PN_OP_CLIP, NULL, &in, PN_MX_IN(x, least));
+    else
+        pn_mx_emit(im, PN_OP_CLIP, NULL, &in, PN_MX_IN(x, least, most));
 }
 
 /* ---- two inputs ---- */

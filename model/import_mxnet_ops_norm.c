@@ -6,12 +6,6 @@
 
 #include "penult/log.h"
 
-static void check_batch_norm(pn_mx_import *im)
-{
-    int64_t axis = pn_mx_int(im, "axis", 1, -PN_MAX_DIMS, PN_MAX_DIMS);
-    if (axis != 1 && axis != -1) pn_mx_refuse(im, "axis=%lld", (long long)axis);
-}
-
 /* gamma where it is trained; ones where it is not, whatever the file holds. As many ones
  * as `beta` has elements: a number that is in the file, not only in a claim. */
 static int batch_norm_scale(pn_mx_import *im, const pn_shape *channels, int beta)
@@ -47,25 +41,41 @@ static void warn_of_variance(pn_mx_import *im, int variance)
     }
 }
 
+/* the channels become dimension 1, or go back to where they were */
+static int exchange(pn_mx_import *im, const char *suffix, int x, pn_shape *s, int axis)
+{
+    int64_t perm[PN_MAX_DIMS], d = s->dim[1];
+    for (int i = 0; i < s->ndim; i++)
+        perm[i] = i == 1 ? axis : i == axis ? 1 : i;
+    s->dim[1] = s->dim[axis];
+    s->dim[axis] = d;
+    int turned = pn_mx_emit(im, PN_OP_TRANSPOSE, suffix, s, PN_MX_IN(x));
+    pn_mx_set_ints(im, "perm", perm, (size_t)s->ndim);
+    return turned;
+}
+
 static void batch_norm(pn_mx_import *im)
 {
     int data = pn_mx_data(im, 0);
     pn_shape in = pn_mx_shape_of(im, data);
     if (!im->status && in.ndim < 2)
         pn_mx_fail(im, PN_EFORMAT, "on a tensor of %d dimensions", in.ndim);
-    if (!im->status && pn_mx_axis(im, "axis", 1, in.ndim) != 1)
-        pn_mx_refuse(im, "axis=%s", pn_mx_attr_text(im->node, "axis"));
+    int axis = pn_mx_axis(im, "axis", 1, in.ndim);
     double eps = pn_mx_real(im, "eps", 1e-3);
+    if (!im->status && in.dim[axis] == PN_DIM_FREE)
+        pn_mx_refuse(im, "axis=%d is the batch", axis);
     if (im->status) return;
+    if (axis != 1) data = exchange(im, "turned", data, &in, axis);
     pn_shape channels = {.ndim = 1, .dim = {in.dim[1]}};
     int beta = pn_mx_weight(im, 2, &channels, NULL);
     int scale = batch_norm_scale(im, &channels, beta);
     int mean = pn_mx_weight(im, 3, &channels, NULL);
     int variance = pn_mx_weight(im, 4, &channels, NULL);
     warn_of_variance(im, variance);
-    pn_mx_emit(im, PN_OP_BATCH_NORM, NULL, &in,
-               PN_MX_IN(data, scale, beta, mean, variance));
+    int normal = pn_mx_emit(im, PN_OP_BATCH_NORM, axis == 1 ? NULL : "normal", &in,
+                            PN_MX_IN(data, scale, beta, mean, variance));
     pn_mx_set_float(im, "epsilon", eps);
+    if (axis != 1) exchange(im, NULL, normal, &in, axis);
 }
 
 static void instance_norm(pn_mx_import *im)
@@ -159,7 +169,7 @@ static void l2_normalization(pn_mx_import *im)
 }
 
 const pn_mx_op pn_mx_ops_norm[] = {
-    {"BatchNorm", batch_norm, check_batch_norm,
+    {"BatchNorm", batch_norm, NULL,
      "eps fix_gamma use_global_stats output_mean_var axis"},
     {"InstanceNorm", instance_norm, NULL, "eps"},
     {"LayerNorm", layer_norm, NULL, "axis eps output_mean_var"},

@@ -11,8 +11,10 @@
 #include "penult/log.h"
 
 enum { MAX_SPATIAL = 3, MAX_PLACES = 1 << 22 };
-typedef enum pool_type { POOL_MAX, POOL_AVG, POOL_SUM } pool_type;
-static const char *const pool_types[] = {"max", "avg", "sum", NULL};
+typedef enum pool_type { POOL_MAX, POOL_AVG, POOL_SUM, POOL_LP } pool_type;
+static const char *const pool_types[] = {"max", "avg", "sum", "lp", NULL};
+/* "same" is refused by name: MXNet's own CPU code fails on it */
+static const char *const conventions[] = {"valid", "full", NULL};
 
 typedef struct pool {
     int data, n;
@@ -20,6 +22,7 @@ typedef struct pool {
     bool is_full, count_pad;
     pn_shape in, out;
     int64_t kernel[MAX_SPATIAL], stride[MAX_SPATIAL], pad[MAX_SPATIAL];
+    int64_t power; /* of a norm, which is taken as a sum of powers; else 0 */
 } pool;
 
 static bool is_global(pn_mx_import *im)
@@ -30,13 +33,18 @@ static bool is_global(pn_mx_import *im)
 static void check_pooling(pn_mx_import *im)
 {
     static const char *const layouts[] = {"NCHW", "NCW", "NCDHW", NULL};
-    static const char *const conventions[] = {"valid", "full", NULL};
     pn_mx_choice(im, "layout", 0, layouts);
     pn_mx_choice(im, "pool_type", POOL_MAX, pool_types);
     if (!is_global(im)) pn_mx_choice(im, "pooling_convention", 0, conventions);
 }
 
-static void global_pooling(pn_mx_import *im, const pool *p)
+/* the result, or the sum of powers whose root is to follow */
+static const char *last_name(const pool *p)
+{
+    return p->power > 1 ? "sum" : NULL;
+}
+
+static int global_pooling(pn_mx_import *im, const pool *p)
 {
     pn_shape out = p->in;
     int64_t axes[PN_MAX_DIMS];
@@ -46,13 +54,13 @@ static void global_pooling(pn_mx_import *im, const pool *p)
     }
     if (p->type == POOL_SUM) {
         int over = pn_mx_const_i64(im, "axes", axes, (size_t)p->n);
-        pn_mx_emit(im, PN_OP_REDUCE_SUM, NULL, &out, PN_MX_IN(p->data, over));
+        int sum =
+            pn_mx_emit(im, PN_OP_REDUCE_SUM, last_name(p), &out, PN_MX_IN(p->data, over));
         pn_mx_set_int(im, "keepdims", 1);
-        return;
+        return sum;
     }
-    pn_mx_emit(im,
-               p->type == POOL_MAX ? PN_OP_GLOBAL_MAX_POOL : PN_OP_GLOBAL_AVERAGE_POOL,
-               NULL, &out, PN_MX_IN(p->data));
+    pn_op op = p->type == POOL_MAX ? PN_OP_GLOBAL_MAX_POOL : PN_OP_GLOBAL_AVERAGE_POOL;
+    return pn_mx_emit(im, op, NULL, &out, PN_MX_IN(p->data));
 }
 
 /* before 2016-07 there was one rule, like today's `full`; files of that age do not say
@@ -74,7 +82,6 @@ static void warn_of_old_rule(pn_mx_import *im, const pool *p)
 
 static bool read_pool(pn_mx_import *im, pool *p)
 {
-    static const char *const conventions[] = {"valid", "full", NULL};
     p->is_full = pn_mx_choice(im, "pooling_convention", 0, conventions) == 1;
     p->count_pad = pn_mx_bool(im, "count_include_pad", true);
     pn_mx_ints(im, "kernel", p->n, -1, 1, p->kernel);
@@ -185,22 +192,55 @@ static void set_pool(pn_mx_import *im, const pool *p, bool is_padded)
                       !is_padded && (p->count_pad || p->type == POOL_SUM));
 }
 
-static void local_pooling(pn_mx_import *im, pool *p)
+static int local_pooling(pn_mx_import *im, pool *p)
 {
-    if (!read_pool(im, p)) return;
+    if (!read_pool(im, p)) return PN_NONE;
     bool is_padded = must_spell_padding(p);
     int from = is_padded ? emit_pad(im, p) : p->data;
     bool is_scaled = p->type == POOL_SUM || (p->type == POOL_AVG && is_padded);
     pn_op op = p->type == POOL_MAX ? PN_OP_MAX_POOL : PN_OP_AVERAGE_POOL;
     int pooled = pn_mx_emit(im, op, is_scaled ? "pooled" : NULL, &p->out, PN_MX_IN(from));
     set_pool(im, p, is_padded);
-    if (!is_scaled || im->status) return;
+    if (!is_scaled || im->status) return pooled;
     double window = 1;
     for (int i = 0; i < p->n; i++)
         window *= (double)p->kernel[i];
     int by = p->type == POOL_SUM ? pn_mx_scalar(im, "area", window)
                                  : emit_divisors(im, p, window);
-    pn_mx_emit(im, PN_OP_MUL, NULL, &p->out, PN_MX_IN(pooled, by));
+    return pn_mx_emit(im, PN_OP_MUL, last_name(p), &p->out, PN_MX_IN(pooled, by));
+}
+
+/* x^p, so that a sum and a root remain of the norm; MXNet takes no absolute values: p of
+ * 1 is a sum, and p of 3 keeps the sign */
+static int raise(pn_mx_import *im, int x, const pn_shape *in, int64_t power)
+{
+    if (power == 1) return x;
+    const char *last = power == 2 ? "powers" : "square";
+    int square = pn_mx_emit(im, PN_OP_MUL, last, in, PN_MX_IN(x, x));
+    return power == 2 ? square
+                      : pn_mx_emit(im, PN_OP_MUL, "powers", in, PN_MX_IN(square, x));
+}
+
+static int cube_root_above(pn_mx_import *im, const char *suffix, int x, int root,
+                           const pn_shape *s)
+{
+    char above[32];
+    snprintf(above, sizeof(above), "%s_above", suffix);
+    int positive = pn_mx_emit(im, PN_OP_RELU, above, s, PN_MX_IN(x));
+    return pn_mx_emit(im, PN_OP_POW, suffix, s, PN_MX_IN(positive, root));
+}
+
+static void emit_root(pn_mx_import *im, int sum, const pn_shape *out, int64_t power)
+{
+    if (power == 2) {
+        pn_mx_emit(im, PN_OP_SQRT, NULL, out, PN_MX_IN(sum));
+        return;
+    }
+    int root = pn_mx_scalar(im, "third", 1.0 / 3);
+    int minus = pn_mx_emit(im, PN_OP_NEG, "minus", out, PN_MX_IN(sum));
+    int right = cube_root_above(im, "right", sum, root, out);
+    int left = cube_root_above(im, "left", minus, root, out);
+    pn_mx_emit(im, PN_OP_SUB, NULL, out, PN_MX_IN(right, left));
 }
 
 static void pooling(pn_mx_import *im)
@@ -214,11 +254,15 @@ static void pooling(pn_mx_import *im)
     for (int i = 1; i < p.in.ndim && !im->status; i++)
         if (p.in.dim[i] == PN_DIM_FREE)
             pn_mx_refuse(im, "the batch is not the first dimension");
+    if (p.type == POOL_LP) {
+        p.power = pn_mx_int(im, "p_value", PN_MX_REQUIRED, 1, 3);
+        p.data = raise(im, p.data, &p.in, p.power);
+        p.type = POOL_SUM;
+    }
     if (im->status) return;
-    if (is_global(im))
-        global_pooling(im, &p);
-    else
-        local_pooling(im, &p);
+    int sum = is_global(im) ? global_pooling(im, &p) : local_pooling(im, &p);
+    if (p.power > 1 && !im->status)
+        emit_root(im, sum, &im->g->values[sum].shape, p.power);
 }
 
 /* windows of equal size where the sizes divide; others have no ONNX operator */
@@ -242,7 +286,7 @@ static void adaptive_pooling(pn_mx_import *im)
         p.kernel[i] = p.stride[i] = p.in.dim[i + 2] / out;
     }
     if (p.out.dim[2] == 1 && p.out.dim[3] == 1) {
-        global_pooling(im, &p);
+        (void)global_pooling(im, &p);
         return;
     }
     pn_mx_emit(im, PN_OP_AVERAGE_POOL, NULL, &p.out, PN_MX_IN(p.data));

@@ -67,10 +67,38 @@ static void reduce(pn_mx_import *im)
     pn_mx_set_int(im, "keepdims", r.keeps);
 }
 
+static void check_norm(pn_mx_import *im)
+{
+    static const char *const types[] = {"float32", NULL};
+    pn_mx_choice(im, "out_dtype", 0, types);
+}
+
+/* sqrt(sum of squares), or the sum of sizes */
+static void norm(pn_mx_import *im)
+{
+    int x = pn_mx_data(im, 0);
+    pn_shape in = pn_mx_shape_of(im, x);
+    int64_t ord = pn_mx_int(im, "ord", 2, 1, 2);
+    reduction r;
+    if (im->status || !read_reduction(im, &in, &r)) return;
+    int over = pn_mx_const_i64(im, "axes", r.axes, (size_t)r.n), terms;
+    if (ord == 2) {
+        terms = pn_mx_emit(im, PN_OP_MUL, "square", &in, PN_MX_IN(x, x));
+    } else {
+        int minus = pn_mx_emit(im, PN_OP_NEG, "minus", &in, PN_MX_IN(x));
+        terms = pn_mx_emit(im, PN_OP_MAX, "size", &in, PN_MX_IN(x, minus));
+    }
+    int sum = pn_mx_emit(im, PN_OP_REDUCE_SUM, ord == 2 ? "sum" : NULL, &r.out,
+                         PN_MX_IN(terms, over));
+    pn_mx_set_int(im, "keepdims", r.keeps);
+    if (ord == 2) pn_mx_emit(im, PN_OP_SQRT, NULL, &r.out, PN_MX_IN(sum));
+}
+
 const pn_mx_op pn_mx_ops_reduce[] = {
     {"sum", reduce, NULL, "axis keepdims exclude"},
     {"mean", reduce, NULL, "axis keepdims exclude"},
     {"max", reduce, NULL, "axis keepdims exclude"},
     {"min", reduce, NULL, "axis keepdims exclude"},
+    {"norm", norm, check_norm, "ord axis keepdims out_dtype"},
     {NULL, NULL, NULL, NULL},
 };

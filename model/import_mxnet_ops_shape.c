@@ -226,6 +226,14 @@ static void swap_axis(pn_mx_import *im)
     emit_transpose(im, x, &in, perm);
 }
 
+static void insert_one(pn_shape *s, int axis)
+{
+    memmove(s->dim + axis + 1, s->dim + axis,
+            (size_t)(s->ndim - axis) * sizeof(s->dim[0]));
+    s->dim[axis] = 1;
+    s->ndim++;
+}
+
 static void expand_dims(pn_mx_import *im)
 {
     int x = pn_mx_data(im, 0);
@@ -233,10 +241,7 @@ static void expand_dims(pn_mx_import *im)
     int axis = pn_mx_axis(im, "axis", PN_MX_REQUIRED, in.ndim + 1);
     if (!im->status && in.ndim == PN_MAX_DIMS) pn_mx_refuse(im, "too many dimensions");
     if (im->status) return;
-    memmove(out.dim + axis + 1, in.dim + axis,
-            (size_t)(in.ndim - axis) * sizeof(in.dim[0]));
-    out.dim[axis] = 1;
-    out.ndim++;
+    insert_one(&out, axis);
     int64_t at = axis;
     int axes = pn_mx_const_i64(im, "axes", &at, 1);
     pn_mx_emit(im, PN_OP_UNSQUEEZE, NULL, &out, PN_MX_IN(x, axes));
@@ -309,6 +314,37 @@ static void concat(pn_mx_import *im)
     pn_mx_set_int(im, "axis", axis);
 }
 
+/* a new dimension for all, along which they are joined */
+static void stack(pn_mx_import *im)
+{
+    int n = im->node->n_inputs;
+    int *parts = pn_arena_alloc(&im->arena, (size_t)(n ? n : 1) * sizeof(int));
+    if (!parts || n == 0) {
+        pn_mx_fail(im, parts ? PN_EFORMAT : PN_ENOMEM,
+                   parts ? "has no inputs" : "no memory");
+        return;
+    }
+    pn_shape in = pn_mx_shape_of(im, pn_mx_data(im, 0)), one = in;
+    int axis = pn_mx_axis(im, "axis", 0, in.ndim + 1);
+    if (!im->status && in.ndim == PN_MAX_DIMS) pn_mx_refuse(im, "too many dimensions");
+    if (im->status) return;
+    insert_one(&one, axis);
+    int64_t at = axis;
+    int axes = pn_mx_const_i64(im, "axes", &at, 1);
+    for (int k = 0; k < n && !im->status; k++) {
+        char suffix[32];
+        int x = pn_mx_data(im, k);
+        pn_shape s = pn_mx_shape_of(im, x);
+        if (!im->status && !pn_shape_equal(&s, &in))
+            pn_mx_fail(im, PN_EFORMAT, "input %d is not of the first one's shape", k);
+        snprintf(suffix, sizeof(suffix), "part%d", k);
+        parts[k] = pn_mx_emit(im, PN_OP_UNSQUEEZE, suffix, &one, PN_MX_IN(x, axes));
+    }
+    one.dim[axis] = n;
+    pn_mx_emit(im, PN_OP_CONCAT, NULL, &one, parts, n);
+    pn_mx_set_int(im, "axis", axis);
+}
+
 const pn_mx_op pn_mx_ops_shape[] = {
     {"Flatten", flatten, NULL, ""},
     {"Reshape", reshape, NULL, "shape reverse target_shape keep_highest"},
@@ -317,5 +353,6 @@ const pn_mx_op pn_mx_ops_shape[] = {
     {"expand_dims", expand_dims, NULL, "axis"},
     {"squeeze", squeeze, NULL, "axis"},
     {"Concat", concat, NULL, "dim axis num_args"},
+    {"stack", stack, NULL, "axis num_args"},
     {NULL, NULL, NULL, NULL},
 };

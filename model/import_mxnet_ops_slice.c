@@ -146,6 +146,13 @@ static void crop(pn_mx_import *im)
 
 enum { MAX_PARTS = 4096 };
 
+static void drop_axis(pn_shape *s, int axis)
+{
+    s->ndim--;
+    memmove(s->dim + axis, s->dim + axis + 1,
+            (size_t)(s->ndim - axis) * sizeof(s->dim[0]));
+}
+
 static void slice_channel(pn_mx_import *im)
 {
     int x = pn_mx_data(im, 0);
@@ -170,13 +177,79 @@ static void slice_channel(pn_mx_import *im)
     pn_mx_set_int(im, "axis", axis);
     if (!squeezes) return;
     pn_shape out = part;
-    out.ndim--;
-    memmove(out.dim + axis, part.dim + axis + 1,
-            (size_t)(out.ndim - axis) * sizeof(out.dim[0]));
+    drop_axis(&out, axis);
     int64_t at = axis;
     int axes = pn_mx_const_i64(im, "axes", &at, 1);
     for (int k = 0; k < n && !im->status; k++)
         pn_mx_emit_kth(im, PN_OP_SQUEEZE, k, n, &out, PN_MX_IN(outputs[k], axes));
+}
+
+/* where the parts begin: given, or at equal distances; starts[0] is 0 */
+static int split_starts(pn_mx_import *im, int64_t d, int64_t *starts)
+{
+    int64_t sections = pn_mx_int(im, "sections", 0, 0, MAX_PARTS);
+    pn_mx_tuple t;
+    pn_mx_tuple_of(im, "indices", PN_MX_TUPLE, &t);
+    if (im->status) return 0;
+    if (sections > 0) {
+        if (d % sections)
+            pn_mx_fail(im, PN_EFORMAT, "%lld elements into %lld parts", (long long)d,
+                       (long long)sections);
+        for (int64_t k = 0; k < sections; k++)
+            starts[k] = k * (d / sections);
+        return (int)sections;
+    }
+    for (int k = 0; k < t.n; k++) {
+        starts[k] = t.v[k] < 0 ? t.v[k] + d : t.v[k];
+        if (k == 0 ? starts[0] != 0 : starts[k] <= starts[k - 1] || starts[k] >= d)
+            pn_mx_fail(im, PN_EFORMAT,
+                       "indices: must ascend from 0 and leave nothing empty");
+    }
+    if (t.n == 0) pn_mx_fail(im, PN_EFORMAT, "neither indices nor sections are given");
+    return t.n;
+}
+
+static int cut_part(pn_mx_import *im, int x, int k, int n, const pn_shape *part, int axis,
+                    int64_t start, bool squeezes)
+{
+    char name[4][32];
+    static const char *const words[] = {"starts", "ends", "axes", "part"};
+    int64_t end = start + part->dim[axis], at = axis;
+    for (int i = 0; i < 4; i++)
+        snprintf(name[i], sizeof(name[i]), "%s%d", words[i], k);
+    int starts = pn_mx_const_i64(im, name[0], &start, 1);
+    int ends = pn_mx_const_i64(im, name[1], &end, 1);
+    int axes = pn_mx_const_i64(im, name[2], &at, 1);
+    int inputs[] = {x, starts, ends, axes};
+    if (!squeezes) return pn_mx_emit_kth(im, PN_OP_SLICE, k, n, part, inputs, 4);
+    pn_shape out = *part;
+    drop_axis(&out, axis);
+    int cut_out = pn_mx_emit(im, PN_OP_SLICE, name[3], part, inputs, 4);
+    return pn_mx_emit_kth(im, PN_OP_SQUEEZE, k, n, &out, PN_MX_IN(cut_out, axes));
+}
+
+/* parts of any size, or equal ones */
+static void split_v2(pn_mx_import *im)
+{
+    int x = pn_mx_data(im, 0);
+    pn_shape in = pn_mx_shape_of(im, x);
+    int64_t starts[MAX_PARTS];
+    int axis = pn_mx_axis(im, "axis", 0, in.ndim);
+    bool squeezes = pn_mx_bool(im, "squeeze_axis", false);
+    if (im->status) return;
+    if (in.dim[axis] == PN_DIM_FREE) {
+        pn_mx_refuse(im, "cuts the batch");
+        return;
+    }
+    int n = split_starts(im, in.dim[axis], starts);
+    for (int k = 0; k < n && !im->status; k++) {
+        pn_shape part = in;
+        part.dim[axis] = (k + 1 < n ? starts[k + 1] : in.dim[axis]) - starts[k];
+        if (squeezes && part.dim[axis] != 1)
+            pn_mx_fail(im, PN_EFORMAT, "squeezes a part of %lld",
+                       (long long)part.dim[axis]);
+        cut_part(im, x, k, n, &part, axis, starts[k], squeezes);
+    }
 }
 
 static const char *const pad_modes[] = {"constant", "edge", "reflect", NULL};
@@ -223,6 +296,7 @@ const pn_mx_op pn_mx_ops_slice[] = {
     {"slice_like", slice_like, NULL, "axes"},
     {"Crop", crop, NULL, "num_args offset h_w center_crop"},
     {"SliceChannel", slice_channel, NULL, "num_outputs axis squeeze_axis"},
+    {"_split_v2", split_v2, NULL, "indices axis squeeze_axis sections"},
     {"Pad", pad, check_pad, "mode pad_width constant_value"},
     {NULL, NULL, NULL, NULL},
 };

@@ -229,7 +229,7 @@ def main():
     bad = [r["net"] for r in results if not is_good(r, columns)]
     print(f"{len(results) - len(bad)} of {len(results)} good", *bad)
     if a.write:
-        version = subprocess.run([a.penult, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+        version = subprocess.run([a.penult, "--version"], capture_output=True, text=True, check=False).stdout.split()[-1]
         with open(a.write, "w", encoding="utf-8") as f:
             f.write(markdown(results, columns, version))
     return bool(bad)

@@ -59,9 +59,23 @@ def layers():
     case("fc last axis, no bias", S.FullyConnected(d, num_hidden=5, flatten=False, no_bias=True))
     case("fc of 2-D", S.FullyConnected(S.Flatten(d), num_hidden=5, no_bias=True))
     case("upsampling", S.UpSampling(d, scale=3, sample_type="nearest"))
+    small = S.Pooling(d, kernel=(2, 2), stride=(2, 2))
+    for m in ("concat", "sum"):
+        case("upsampling of two, " + m,
+             S.UpSampling(d, small, scale=2, sample_type="nearest", num_args=2, multi_input_mode=m), (1, 6, 4, 4))
     for s in (2, 3):
         case("bilinear %d" % s,
              S.UpSampling(d, S.Variable("w"), scale=s, sample_type="bilinear", num_filter=6, num_args=2))
+
+
+    resize = S.contrib.BilinearResize2D
+    for aligns in (True, False):
+        for h, w in ((7, 3), (1, 9), (5, 4)):
+            case("resize to %dx%d, %s" % (h, w, aligns), resize(d, height=h, width=w, align_corners=aligns))
+    case("resize by numbers", resize(d, scale_height=1.5, scale_width=0.7))
+    for m in ("odd_scale", "to_even_down", "to_even_up", "to_odd_down", "to_odd_up"):
+        case("resize " + m, resize(d, scale_height=2, scale_width=3, mode=m))
+    case("resize like", resize(d, small, mode="like"))
 
 
 def pools():
@@ -79,6 +93,11 @@ def pools():
             case("pool %s %s %s %s %s %s %s" % (c, t, i, k, s, p, size),
                  S.Pooling(d, kernel=k, stride=s, pad=p, pool_type=t, pooling_convention=c, count_include_pad=i),
                  (1, 2) + tuple(size))
+    for p in (1, 2, 3):
+        for c in ("valid", "full"):
+            case("pool lp %d %s" % (p, c), S.Pooling(d, kernel=(3, 2), stride=(2, 2), pad=(1, 0), pool_type="lp", p_value=p,
+                                                     pooling_convention=c))
+        case("global lp %d" % p, S.Pooling(d, global_pool=True, kernel=(1, 1), pool_type="lp", p_value=p))
     for t in ("max", "avg", "sum"):
         case("global " + t, S.Pooling(d, global_pool=True, kernel=(2, 2), pad=(1, 1), pool_type=t))
     for n in (1, (5, 2)):
@@ -89,6 +108,9 @@ def norms():
     case("bn", S.BatchNorm(d, fix_gamma=False))
     case("bn fixed", S.BatchNorm(d, eps=2e-5))
     case("bn of 2-D", S.BatchNorm(S.Flatten(d), fix_gamma=False))
+    for axis in (2, 3, -1):
+        case("bn axis %d" % axis, S.BatchNorm(d, fix_gamma=False, axis=axis))
+    case("bn fixed axis -1", S.BatchNorm(d, axis=-1))
     case("instance", S.InstanceNorm(d, S.Variable("g"), S.Variable("b")))
     case("layer", S.LayerNorm(d, S.Variable("g"), S.Variable("b")))
     case("layer 1", S.LayerNorm(d, S.Variable("g"), S.Variable("b"), axis=1))
@@ -113,6 +135,9 @@ def elements():
         case(f, getattr(S, f)(d), positive=True)
     case("hard_sigmoid", S.hard_sigmoid(d, alpha=0.3, beta=0.4))
     case("clip", S.clip(d, a_min=-0.5, a_max=0.25))
+    inf = float("inf")
+    for least, most in ((-inf, 0.25), (-0.5, inf), (-inf, inf)):
+        case("clip %g %g" % (least, most), S.clip(d, a_min=least, a_max=most))
     w, r = S.Variable("w", shape=(1, 6, 1, 1)), S.relu(d)
     for f in ("add", "sub", "mul", "div", "maximum", "minimum"):
         case("broadcast_" + f, getattr(S, "broadcast_" + f)(d, w))
@@ -128,6 +153,9 @@ def elements():
     for f in ("sum", "mean", "max", "min"):
         for axis, keep, exclude in (((2, 3), True, False), (1, False, False), ((0, 1), False, True), (-1, False, False)):
             case("%s %s" % (f, axis), getattr(S, f)(d, axis=axis, keepdims=keep, exclude=exclude))
+    for o in (1, 2):
+        case("norm %d" % o, S.norm(d, ord=o, axis=(2, 3)))
+        case("norm %d kept" % o, S.norm(d, ord=o, axis=1, keepdims=True))
 
 
 def moves():
@@ -147,6 +175,11 @@ def moves():
     case("slice channel", S.Group([parts[2], parts[0], parts[1]]))
     parts = S.SliceChannel(d, num_outputs=5, axis=2, squeeze_axis=True)
     case("slice channel, squeezed", S.Group([parts[2], parts[4]]))
+    parts = S.split_v2(d, (1, 4), axis=1)
+    case("split_v2", S.Group([parts[2], parts[0], parts[1]]))
+    case("split_v2 sections", S.Group(list(S.split_v2(d, 5, axis=2, squeeze_axis=True))))
+    for axis in (1, 2, -1):
+        case("stack %d" % axis, S.stack(d, S.relu(d), d, axis=axis))
     case("shuffle", S.reshape(S.swapaxes(S.reshape(d, shape=(0, -4, 3, -1, -2)), dim1=1, dim2=2), shape=(0, -3, -2)))
     case("slice_axis", S.slice_axis(d, axis=1, begin=1, end=-2))
     case("slice_axis to the end", S.slice_axis(d, axis=2, begin=-3, end=None))
@@ -176,6 +209,10 @@ def heads():
     case("MAERegressionOutput", S.MAERegressionOutput(d))
     case("dropout", S.Dropout(d, p=0.4))
     case("cast", S.Cast(d, dtype="float32"))
+    case("cast to double and back", S.Cast(S.Cast(d, dtype="float64") * 3, dtype="float32"))
+    case("amp_cast", S.amp_cast(d, dtype="float32"))
+    both = S.amp_multicast(d, S.relu(d), num_outputs=2)
+    case("amp_multicast", S.Group([both[1], both[0]]))
 
 
 for family in (layers, pools, norms, elements, moves, heads):

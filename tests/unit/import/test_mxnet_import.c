@@ -223,9 +223,9 @@ static void all_operators_without_translation_are_listed_with_their_nodes(void *
         VARIABLE("data") OP("RNN", "lstm0", "[0,0,0]", "") OP(
             "Activation", "mish0", "[1,0,0]",
             "\"act_type\": \"mish\"") OP("Embedding", "emb", "[2,0,0]", "")
-            OP("Pooling", "lp", "[3,0,0]", "\"pool_type\": \"lp\", \"kernel\": \"(2,2)\"")
+            OP("Pooling", "fractal", "[3,0,0]", "\"pool_type\": \"fractal\"")
                 OP("Convolution", "nhwc", "[4,0,0], [0,0,0]", "\"layout\": \"NHWC\"")
-                    OP("Cast", "half", "[5,0,0]", "\"dtype\": \"float16\"")
+                    OP("Cast", "whole", "[5,0,0]", "\"dtype\": \"int32\"")
                         OP("Dropout", "mc", "[6,0,0]", "\"mode\": \"always\"")
                             OP("relu", "fine", "[7,0,0]", ""),
         "[8,0,0]");
@@ -236,9 +236,9 @@ static void all_operators_without_translation_are_listed_with_their_nodes(void *
         "RNN \"lstm0\"",
         "Activation \"mish0\": act_type=\"mish\"",
         "Embedding \"emb\"",
-        "Pooling \"lp\"",
+        "Pooling \"fractal\"",
         "Convolution \"nhwc\": layout=\"NHWC\"",
-        "Cast \"half\": dtype=\"float16\"",
+        "Cast \"whole\": dtype=\"int32\"",
         "Dropout \"mc\": mode=\"always\"",
     };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
