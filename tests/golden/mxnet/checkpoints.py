@@ -10,7 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 
 def goldens():
     """(folder, golden.json's content, paths of the checkpoint) of every golden whose checkpoint is on this machine."""
-    for path in sorted(glob.glob(f"{ROOT}/tests/golden/*/golden.json") + glob.glob(f"{HERE}/*/golden.json")):
+    for path in sorted(glob.glob(f"{ROOT}/tests/golden/*/golden.json") + glob.glob(f"{HERE}/**/golden.json", recursive=True)):
         folder = os.path.dirname(path)
         with open(path, encoding="utf-8") as f:
             about = json.load(f)

@@ -1,6 +1,7 @@
 """Make the goldens of this folder: what MXNet itself answers, in float32 and float64.
 
 usage: make.py tiny                          every narrow checkpoint of nets.py, with random weights
+       make.py families [NAME...]            a narrow net of each family of tests/families (families.py)
        make.py real DATA                     answers for trained checkpoints found under DATA (not copied)
        make.py resnet152-11k-small FOLDER    a checkpoint like the ImageNet-11k ResNet-152, few units
        make.py full PREFIX EPOCH C,H,W FEATURES FOLDER
@@ -12,6 +13,9 @@ the input is drawn (inputs.py), which arrays are the checkpoint, and which file 
 import json
 import os
 import sys
+
+if sys.argv[1:2] == ["families"]:  # oneDNN cannot join maps of two channels in training
+    os.environ.update(MXNET_MKLDNN_ENABLED="0", MXNET_STORAGE_FALLBACK_LOG_VERBOSE="0")
 
 import mxnet as mx
 import numpy as np
@@ -120,7 +124,7 @@ def golden(folder, prefix, epoch, shape, draw, features, checkpoint):
     single = answers(sym, params, x, taps, "float32")
     try:
         double = answers(sym, params, x, taps, "float64")
-    except mx.base.MXNetError:  # LRN and SoftmaxActivation know float32 only
+    except mx.base.MXNetError:  # LRN, Crop and SoftmaxActivation know float32 only
         double = {}
     tensors = []
     for i, (name, a) in enumerate(single.items()):
@@ -148,6 +152,21 @@ def tiny():
         golden(folder, folder + "/net", 0, shape, draw, features, ["net-symbol.json", "net-0000.params"])
 
 
+def narrow_families(*names):
+    import families
+    for i, (name, (build, shape, draw, features)) in enumerate(families.NETS.items()):
+        if names and name not in names:
+            continue
+        folder, seed = f"{HERE}/families/{name}", 100 + i
+        os.makedirs(folder, exist_ok=True)
+        with mx.name.NameManager():
+            sym = build()
+        x = golden_input((BATCH, *shape), seed, *draw)
+        families.save(folder + "/net", sym, families.checkpoint(sym, x))
+        feature = families.weights.feature_of(sym) if features == "fc" else features
+        golden(folder, folder + "/net", 0, shape, (seed, *draw), feature, ["net-symbol.json", "net-0000.params"])
+
+
 def real(data):
     for name, (prefix, epoch, shape, draw, features) in REAL.items():
         golden(f"{HERE}/{name}", f"{data}/{prefix}", epoch, shape, draw, features,
@@ -172,4 +191,4 @@ def full(prefix, epoch, shape, features, folder):
 
 
 if __name__ == "__main__":
-    {"tiny": tiny, "real": real, "resnet152-11k-small": resnet152_11k_small, "full": full}[sys.argv[1]](*sys.argv[2:])
+    {"tiny": tiny, "families": narrow_families, "real": real, "resnet152-11k-small": resnet152_11k_small, "full": full}[sys.argv[1]](*sys.argv[2:])

@@ -21,7 +21,7 @@
 
 #define BOUND 1e-4
 #define BATCH 2
-#define MAX_TENSORS 4
+#define MAX_TENSORS 10
 
 /* The plain C references are for the narrow nets: they are slow. */
 typedef struct golden_case {
@@ -280,6 +280,49 @@ static const golden_case cases[] = {
     {"mmdnn/mobilenet", true},
     {"mmdnn/resnet-v2", true},
     {"mmdnn/densenet", true},
+    {"mxnet/families/gluon-alexnet", false},
+    {"mxnet/families/gluon-densenet121", false},
+    {"mxnet/families/gluon-inceptionv3", false},
+    {"mxnet/families/gluon-mobilenet", false},
+    {"mxnet/families/gluon-mobilenetv2", false},
+    {"mxnet/families/gluon-resnet18-v1", false},
+    {"mxnet/families/gluon-resnet50-v1", false},
+    {"mxnet/families/gluon-resnet18-v2", false},
+    {"mxnet/families/gluon-resnet50-v2", false},
+    {"mxnet/families/gluon-squeezenet", false},
+    {"mxnet/families/gluon-vgg11", false},
+    {"mxnet/families/gluon-vgg11-bn", false},
+    {"mxnet/families/mlp", false},
+    {"mxnet/families/lenet", false},
+    {"mxnet/families/vgg-symbol", false},
+    {"mxnet/families/squeezenet-symbol", false},
+    {"mxnet/families/googlenet", false},
+    {"mxnet/families/inception-bn", false},
+    {"mxnet/families/inception-v3", false},
+    {"mxnet/families/inception-v4", false},
+    {"mxnet/families/inception-resnet-v2", false},
+    {"mxnet/families/resnet-v1", false},
+    {"mxnet/families/resnet-v2-basic", false},
+    {"mxnet/families/resnext", false},
+    {"mxnet/families/se-resnet", false},
+    {"mxnet/families/se-resnext", false},
+    {"mxnet/families/resnet-c", false},
+    {"mxnet/families/resnet-d", false},
+    {"mxnet/families/dpn", false},
+    {"mxnet/families/mobilenet-v1", false},
+    {"mxnet/families/mobilenet-v2", false},
+    {"mxnet/families/mobilenet-v3", false},
+    {"mxnet/families/mobilenet-v3-hard", false},
+    {"mxnet/families/shufflenet-v1", false},
+    {"mxnet/families/shufflenet-v2", false},
+    {"mxnet/families/shufflenet-v2-split", false},
+    {"mxnet/families/xception", false},
+    {"mxnet/families/lresnet-e-ir", false},
+    {"mxnet/families/se-lresnet-e-ir", false},
+    {"mxnet/families/mobilefacenet-narrow", false},
+    {"mxnet/families/age-gender", false},
+    {"mxnet/families/retinaface-mnet", false},
+    {"mxnet/families/retinaface-r50", false},
 };
 #define N_CASES (sizeof cases / sizeof *cases)
 

@@ -220,14 +220,14 @@ static void all_operators_without_translation_are_listed_with_their_nodes(void *
 {
     (void)state;
     static const char json[] = SYMBOL(
-        VARIABLE("data") OP("RNN", "lstm0", "[0,0,0]", "") OP(
-            "Activation", "mish0", "[1,0,0]",
-            "\"act_type\": \"mish\"") OP("Embedding", "emb", "[2,0,0]", "")
-            OP("Pooling", "fractal", "[3,0,0]", "\"pool_type\": \"fractal\"")
-                OP("Convolution", "nhwc", "[4,0,0], [0,0,0]", "\"layout\": \"NHWC\"")
-                    OP("Cast", "whole", "[5,0,0]", "\"dtype\": \"int32\"")
-                        OP("Dropout", "mc", "[6,0,0]", "\"mode\": \"always\"")
-                            OP("relu", "fine", "[7,0,0]", ""),
+        VARIABLE("data") OP("RNN", "lstm0", "[0,0,0]", "")
+            OP("Activation", "mish0", "[1,0,0]", "\"act_type\": \"mish\"")
+                OP("Embedding", "emb", "[2,0,0]", "") OP("Pooling", "fractal", "[3,0,0]",
+                                                         "\"pool_type\": \"fractal\"")
+                    OP("Convolution", "nhwc", "[4,0,0], [0,0,0]", "\"layout\": \"NHWC\"")
+                        OP("Cast", "whole", "[5,0,0]", "\"dtype\": \"int32\"")
+                            OP("Dropout", "mc", "[6,0,0]", "\"mode\": \"always\"")
+                                OP("relu", "fine", "[7,0,0]", ""),
         "[8,0,0]");
     static const weight none[] = {{NULL, 0, {0}}};
     checkpoint c = import(json, none, 8, 8);
