@@ -84,7 +84,7 @@ class Table:
         error = run(self.a.penult, "convert", f"{folder}/net.onnx", "-o", f"{folder}/module.py")
         if error:
             return {"error": error}
-        return self.torch.ask(module=f"{folder}/module.py", answers=f"{folder}/answers.npz", tensors=names)
+        return self.torch.ask(module=f"{folder}/module.py", answers=f"{folder}/answers.npz", tensors=len(names))
 
     def check_structured(self, folder, shape, made):
         """Gluon's save_parameters names must give the very same model."""
