@@ -215,6 +215,70 @@ def heads():
     case("amp_multicast", S.Group([both[1], both[0]]))
 
 
-for family in (layers, pools, norms, elements, moves, heads):
+def rare():
+    """Attributes that nets seldom spell out, and defaults that they do."""
+    r = S.relu(d)
+    case("deconv dilated", S.Deconvolution(d, kernel=(3, 2), dilate=(2, 3), pad=(1, 0), layout="NCHW", num_filter=3))
+    case("instance eps", S.InstanceNorm(d, S.Variable("g"), S.Variable("b"), eps=0.5))
+    case("layer eps", S.LayerNorm(d, S.Variable("g"), S.Variable("b"), axis=2, eps=0.5))
+    case("bn global", S.BatchNorm(d, fix_gamma=False, use_global_stats=True, eps=0.1, output_mean_var=True)[0])
+    case("lrn defaults", S.LRN(d, nsize=3))
+    case("lrn all", S.LRN(d, nsize=1, alpha=0.5, beta=0.5, knorm=1))
+    case("l2 default eps", S.L2Normalization(d))
+    case("leaky default", S.LeakyReLU(d))
+    case("elu default", S.LeakyReLU(d, act_type="elu"))
+    case("rrelu bounds", S.LeakyReLU(d, act_type="rrelu", lower_bound=0.1, upper_bound=0.7)[0])
+    case("hard_sigmoid default", S.hard_sigmoid(d))
+    case("_minimum", S._internal._minimum(d, r * 0.3))
+    case("_power", S._internal._power(d, r), positive=True)
+    case("scalars, whole", (d * 3 - 2) / 4 + 7)
+    case("SVMOutput", S.SVMOutput(d, margin=2, use_linear=True))
+    case("MakeLoss", S.MakeLoss(d, grad_scale=3))
+    case("sparse reg", S.IdentityAttachKLSparseReg(S.Flatten(S.sigmoid(d)), sparseness_target=0.2, penalty=0.01))
+    case("log_softmax default", S.log_softmax(d))
+    case("log_softmax cooled", S.log_softmax(d, axis=2, temperature=0.5))
+    case("softmin 1", S.softmin(d, axis=1, temperature=2))
+    case("softmax dtype", S.softmax(d, axis=3, dtype="float32"))
+    case("reshape of 0.7", S.Reshape(d, target_shape=(0, 120)))
+    case("adaptive default", S.contrib.AdaptiveAvgPooling2D(d))
+
+
+def randoms():
+    """Drawn attributes: whatever MXNet takes."""
+    draw = random.Random(11)
+
+    def pair(least, most):
+        return (draw.randint(least, most), draw.randint(least, most))
+
+    for n in range(24):
+        h, w = pair(5, 9)
+        k, s, p, dilate, group = pair(1, 4), pair(1, 3), pair(0, 3), pair(1, 2), draw.choice((1, 2, 3, 6))
+        more = {"no_bias": draw.random() < 0.5, "num_group": group, "num_filter": 6 * draw.randint(1, 2)}
+        if all(dilate[i] * (k[i] - 1) < (h, w)[i] + 2 * p[i] for i in (0, 1)):
+            case("random conv %d" % n, S.Convolution(d, kernel=k, stride=s, pad=p, dilate=dilate, **more), (1, 6, h, w))
+        adj = tuple(draw.randint(0, s[i] - 1) for i in (0, 1))
+        if all(s[i] * ((h, w)[i] - 1) + k[i] - 2 * p[i] + adj[i] > 0 for i in (0, 1)):
+            case("random deconv %d" % n, S.Deconvolution(d, kernel=k, stride=s, pad=p, adj=adj, **more), (1, 6, h, w))
+    for n in range(16):
+        h, w = pair(4, 9)
+        begin = [draw.choice((None, draw.randint(-2, 2))) for _ in range(3)]
+        end = [draw.choice((None, draw.randint(3, 4), -1)) for _ in range(3)]
+        y = S.slice(d, begin=(None, *begin), end=(None, *end), step=(None, draw.choice((None, 1)), draw.randint(1, 2), draw.randint(1, 3)))
+        if all(x > 0 for x in y.infer_shape_partial(data=(1, 6, h, w))[1][0]):
+            case("random slice %d" % n, y, (1, 6, h, w))
+        mode = draw.choice(("constant", "edge", "reflect"))
+        case("random pad %d" % n, S.Pad(d, mode=mode, pad_width=(0, 0, 0, 0, *pair(0, 3), *pair(0, 3)), constant_value=draw.random()), (1, 2, h, w))
+        axes = tuple(sorted(draw.sample((1, 2, 3), draw.randint(1, 3))))
+        f = draw.choice((S.sum, S.mean, S.max, S.min, S.norm))
+        case("random reduction %d" % n, f(d, axis=axes[:2] if f is S.norm else axes, keepdims=draw.random() < 0.5), (1, 3, h, w))
+        perm = draw.sample((1, 2, 3), 3)
+        case("random transpose %d" % n, S.Flatten(S.transpose(d, axes=(0, *perm))), (1, 3, h, w))
+        a, b = [tuple(x if draw.random() < 0.6 else 1 for x in (3, h, w)) for _ in range(2)]
+        cut = [S.slice_axis(S.slice_axis(S.slice_axis(d, axis=1, begin=0, end=t[0]), axis=2, begin=0, end=t[1]), axis=3, begin=0, end=t[2])
+               for t in (a, b)]
+        case("random broadcast %d" % n, draw.choice((S.broadcast_add, S.broadcast_mul, S.broadcast_sub, S.broadcast_maximum))(*cut), (1, 3, h, w))
+
+
+for family in (layers, pools, norms, elements, moves, heads, rare, randoms):
     family()
 out.close()
