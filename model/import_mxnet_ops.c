@@ -215,11 +215,8 @@ static pn_status report(pn_mx_import *im)
     if (im->misfits.n) {
         list_surplus(im, &im->misfits);
         if (im->status) return im->status;
-        return pn_fail(im->err, PN_EFORMAT, "the weights do not fit the symbol:%s%s",
-                       im->misfits.text,
-                       im->params->n_arrays && !im->params->has_names
-                           ? "\n  (the .params file carries no names)"
-                           : "");
+        return pn_fail(im->err, PN_EFORMAT, "the weights do not fit the symbol:%s",
+                       im->misfits.text);
     }
     pn_mx_list surplus = {0};
     list_surplus(im, &surplus);
