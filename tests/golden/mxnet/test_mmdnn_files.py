@@ -20,7 +20,14 @@ except ImportError:
 import numpy as np
 
 PENULT = os.environ.get("PENULT_BIN") or sys.argv.pop()
-REFUSED = {"squeeze-excite": 'Elu "elu1" (MMdnn\'s PyTorch emitter has no such operator)'}
+NO_WORD = "(MMdnn's PyTorch emitter has no such operator)"
+NO_TURN = "(MMdnn's PyTorch emitter cannot transpose)"
+REFUSED = {"squeeze-excite": 'Elu "elu1" ' + NO_WORD,
+           "retinaface-mnet": 'Resize "rf_c32_upsampling" ' + NO_WORD,
+           "retinaface-r50": 'Resize "rf_c16_upsampling" ' + NO_WORD,
+           "shufflenet-v1": 'Transpose "stage2_0_shuffle_swap" ' + NO_TURN,
+           "shufflenet-v2": 'Transpose "stage2_0_shuffle_swap" ' + NO_TURN,
+           "shufflenet-v2-split": 'Transpose "stage2_0_shuffle_swap" ' + NO_TURN}
 
 # message: fields as name, number, type, repeated; the part of MMdnn's graph.proto that a GraphDef needs
 SCHEMA = {
