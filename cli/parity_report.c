@@ -145,14 +145,15 @@ static void say(const pn_parity *p, const char *input)
 {
     if (p->not_finite)
         pn_print_line(stderr,
-                      "penult: parity: \"%s\" holds NaN or infinity on %s, in double "
-                      "precision too: the weights are damaged, or it is no input of "
-                      "theirs",
+                      "penult: parity: \"%s\" holds NaN or numbers beyond float's "
+                      "range on %s, in double precision too: the weights are damaged, "
+                      "or it is no input of theirs",
                       p->not_finite, input);
     else if (p->unproved)
-        pn_print_line(stderr,
-                      "penult: warning: written without the engine's proof, and neither "
-                      "run nor classify will take it: %s",
+        pn_print_line(stderr, "penult: warning: parity: not proved, %s: %s",
+                      p->is_engines_gap
+                          ? "as the engine cannot run it (nor will run and classify)"
+                          : "as the judge lacks an operator",
                       p->unproved);
     else
         say_layers(p, input);
@@ -167,7 +168,9 @@ pn_status pn_cli_parity(const pn_graph *g, const char *sample, bool *holds, pn_e
     pn_status st = sample ? load_sample(g, sample, &o, &planes, err) : PN_OK;
     if (!st) st = pn_parity_check(&p, g, &o, err);
     if (!st) {
-        say(&p, sample ? sample : "a seeded input");
+        say(&p, sample        ? sample
+                : p.is_0_to_1 ? "a seeded input of 0..1"
+                              : "a seeded input");
         *holds = pn_parity_holds(&p);
         pn_parity_fini(&p);
     }

@@ -40,17 +40,23 @@ static uint64_t splitmix64(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-static void fill_seeded(const pn_graph *g, const pn_shape *s, uint64_t *state, float *x,
+static bool has_record(const pn_graph *g, const pn_shape *s, pn_preprocess *p)
+{
+    const char *json = pn_graph_meta(g, PN_META_PREPROCESS);
+    return json && s->ndim == 4 && s->dim[1] == 3 &&
+           pn_preprocess_from_json(p, json, "", NULL) == PN_OK;
+}
+
+static void fill_seeded(const check *c, const pn_shape *s, uint64_t *state, float *x,
                         size_t n)
 {
     pn_preprocess p;
-    const char *json = pn_graph_meta(g, PN_META_PREPROCESS);
-    const bool has_record = json && s->ndim == 4 && s->dim[1] == 3 &&
-                            pn_preprocess_from_json(&p, json, "", NULL) == PN_OK;
+    const bool is_image = has_record(c->g, s, &p);
+    const double scale = c->out->is_0_to_1 ? 1.0 / 255 : 1;
     for (size_t i = 0; i < n; i++) {
         const double byte = (double)(splitmix64(state) >> 56);
-        const size_t c = i / (n / 3 ? n / 3 : 1);
-        x[i] = (float)(has_record ? (byte * p.scale - p.mean[c]) / p.std[c] : byte);
+        const size_t k = is_image ? i / (n / 3) : 0;
+        x[i] = (float)(is_image ? (byte * p.scale - p.mean[k]) / p.std[k] : byte * scale);
     }
 }
 
@@ -65,7 +71,7 @@ static pn_status set_inputs(check *c, const pn_parity_opts *o, pn_err *err)
         const int64_t n = pn_shape_count(s);
         float *x = n > 0 ? calloc((size_t)n, sizeof(*x)) : NULL;
         if (!x) return no_memory(err);
-        fill_seeded(c->g, s, &state, x, (size_t)n);
+        fill_seeded(c, s, &state, x, (size_t)n);
         pn_status st = pn_walk64_set_input(c->w, v, x, (size_t)n, err);
         free(x);
         if (st) return st;
@@ -273,6 +279,7 @@ static pn_status check_layers(check *c, pn_err *err)
 /* What engine or walk have no code for is found, not a failure of the check. */
 static pn_status unless_unsupported(check *c, pn_status st, pn_err *own, pn_err *err)
 {
+    if (c->out->unproved && st == PN_EUNSUPPORTED) st = PN_OK;
     if (st == PN_EUNSUPPORTED || st == PN_EMISMATCH) {
         c->out->n_layers = c->out->n_missed = c->out->n_outputs = 0;
         c->out->worst = -1;
@@ -285,31 +292,53 @@ static pn_status unless_unsupported(check *c, pn_status st, pn_err *own, pn_err 
     return st;
 }
 
+/* Whether numbers that left float's range may be our input's fault. */
+static bool try_smaller(pn_parity *out, const pn_graph *g, const pn_parity_opts *o)
+{
+    pn_preprocess p;
+    if (!out->not_finite || out->is_0_to_1 || o->sample) return false;
+    for (int i = 0; i < g->n_inputs; i++)
+        if (has_record(g, &g->values[g->inputs[i]].shape, &p)) return false;
+    pn_parity_fini(out);
+    out->is_0_to_1 = true;
+    return true;
+}
+
+static pn_status check_once(check *c, const pn_parity_opts *o, pn_err *err)
+{
+    const pn_model_opts mo = {.cpu = o->cpu};
+    pn_err own = {0};
+    pn_status st = pn_walk64_new(&c->w, c->g, err);
+    if (st) return st;
+    st = pn_model_outline(&c->m, c->run, &mo, &own);
+    c->out->is_engines_gap = st != PN_OK;
+    st = unless_unsupported(c, st, &own, err);
+    if (!st && c->m) tell_walk(c);
+    if (!st) st = set_inputs(c, o, err);
+    if (st) return st;
+    st = c->m ? check_layers(c, &own) : finish_walk(c, &own);
+    return unless_unsupported(c, st, &own, err);
+}
+
+static void check_fini(check *c)
+{
+    free(c->arena);
+    free(c->scratch);
+    pn_model_free(&c->m);
+    pn_walk64_free(&c->w);
+}
+
 pn_status pn_parity_between(pn_parity *out, const pn_graph *g, const pn_graph *run,
                             const pn_parity_opts *o, pn_err *err)
 {
-    check c = {.out = out, .g = g, .run = run, .threads = o->threads};
-    const pn_model_opts mo = {.cpu = o->cpu};
-    pn_err own = {0};
-    out->worst = -1;
     const int before = pn_team_alone();
-    pn_status st = pn_walk64_new(&c.w, g, err);
-    if (!st)
-        st = unless_unsupported(&c, pn_model_outline(&c.m, run, &mo, &own), &own, err);
-    if (!st && c.m) tell_walk(&c);
-    if (!st) st = set_inputs(&c, o, err);
-    if (!st) {
-        const pn_status ran = c.m ? check_layers(&c, &own) : finish_walk(&c, &own);
-        if (!out->unproved)
-            st = unless_unsupported(&c, ran, &own, err);
-        else if (ran && ran != PN_EUNSUPPORTED)
-            st = pn_fail(err, ran, "%s", pn_err_text(&own));
-        pn_err_clear(&own);
-    }
-    free(c.arena);
-    free(c.scratch);
-    pn_model_free(&c.m);
-    pn_walk64_free(&c.w);
+    pn_status st = PN_OK;
+    do {
+        check c = {.out = out, .g = g, .run = run, .threads = o->threads};
+        out->worst = -1;
+        st = check_once(&c, o, err);
+        check_fini(&c);
+    } while (!st && try_smaller(out, g, o));
     pn_team_restore(before);
     if (st) pn_parity_fini(out);
     return st;

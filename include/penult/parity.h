@@ -24,8 +24,9 @@
 typedef struct pn_parity_opts {
     const float *sample; /**< n_sample floats, C x H x W; NULL: seeded */
     size_t n_sample;
-    uint64_t seed; /**< of bytes 0..255, as the model's preprocessing record maps them;
-                      of inputs that are no image of three channels, as they are */
+    uint64_t seed; /**< of bytes, as the model's preprocessing record maps them; without
+                      one, or for what is no image of three channels, 0..255 as they
+                      are, and where that leads beyond float's range, 0..1 */
     pn_cpu cpu;
     int threads; /**< at least 1 */
 } pn_parity_opts;
@@ -55,9 +56,12 @@ typedef struct pn_parity {
     int worst;               /**< the one that used most; -1: no layers */
     int n_outputs;
     pn_parity_output *outputs; /**< owned */
-    char *unproved; /**< why the engine cannot run the graph, naming the nodes; owned;
-                       NULL: it was run */
-    const char *not_finite; /**< first tensor with NaN or infinity; lent; NULL: none */
+    char *unproved;      /**< which nodes the engine (or the walk) has no code for; owned;
+                            NULL: all was judged */
+    bool is_engines_gap; /**< unproved, as the engine cannot run it */
+    bool is_0_to_1;      /**< the seeded input was */
+    const char *not_finite; /**< first tensor with NaN or numbers beyond float's range;
+                               lent; NULL: none */
 } pn_parity;
 
 /**
@@ -67,7 +71,7 @@ typedef struct pn_parity {
  */
 PN_MUST_CHECK pn_status pn_parity_check(pn_parity *out, const pn_graph *g,
                                         const pn_parity_opts *opts, pn_err *err);
-/** No bound was missed and all numbers are finite (an unproved one holds). */
+/** No bound was missed and all numbers are finite; what could not be judged holds. */
 bool pn_parity_holds(const pn_parity *p);
 void pn_parity_fini(pn_parity *p);
 

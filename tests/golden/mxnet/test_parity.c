@@ -1,5 +1,6 @@
 /* test_parity.c  A checkpoint, through every step a user's goes through, against what
  * MXNet (and ONNX Runtime, on the file we wrote) answered for it. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -15,11 +16,15 @@
 #include "penult/export.h"
 #include "penult/graph.h"
 #include "penult/model.h"
+#include "penult/parity.h"
 
+#include "engine/oracle/walk64.h"
 #include "tests/support/golden.h"
 #include "tests/support/npy.h"
 
 #define BOUND 1e-4
+#define WALK_BOUND 1e-7 /* epsilons and slopes are float in ONNX, not in MXNet's double  \
+                         */
 #define BATCH 2
 #define MAX_TENSORS 10
 
@@ -189,6 +194,86 @@ static void compare(const golden *g, const pn_exec *x, const pn_model *m, int ta
                  which, off);
 }
 
+/* BATCH images of *n floats */
+static float *input_of(const golden *g, const pn_graph *graph, size_t *n)
+{
+    *n = (size_t)pn_shape_count(&graph->values[graph->inputs[0]].shape);
+    float *in = malloc(*n * BATCH * sizeof *in);
+    assert_non_null(in);
+    pn_golden_input(in, *n * BATCH,
+                    (uint64_t)json_integer_value(json_object_get(g->json, "seed")),
+                    json_number_value(json_object_get(g->json, "shift")),
+                    json_number_value(json_object_get(g->json, "scale")));
+    return in;
+}
+
+/* A tensor of the walk against MXNet's own answer in double precision. */
+static void compare_walk(const golden *g, const pn_array64 *got, int tap, size_t image)
+{
+    json_t *tensor = json_array_get(json_object_get(g->json, "tensors"), (size_t)tap);
+    const char *file = json_string_value(json_object_get(tensor, "float64"));
+    if (!file) return;
+    char path[1200];
+    pn_npy want = {0};
+    pn_err err = {0};
+    snprintf(path, sizeof path, "%s/%s", g->folder, file);
+    ok(pn_npy_read(&want, path, &err), &err);
+    const size_t n = (size_t)got->n;
+    assert_int_equal(want.n, n * BATCH);
+    double off = 0, top = 0;
+    for (size_t i = 0; i < n; i++) {
+        off = fmax(off, fabs(got->x[i] - want.data[image * n + i]));
+        top = fmax(top, fabs(want.data[image * n + i]));
+    }
+    pn_npy_fini(&want);
+    if (!(off <= WALK_BOUND * top))
+        fail_msg("%s: the walk is off %s by %.3g of its maximum", g->about->name,
+                 g->names[tap], off / top);
+}
+
+static void walk_and_compare(const golden *g, const pn_graph *graph)
+{
+    pn_err err = {0};
+    size_t n;
+    float *in = input_of(g, graph, &n);
+    for (size_t image = 0; image < BATCH; image++) {
+        pn_walk64 *w = NULL;
+        ok(pn_walk64_new(&w, graph, &err), &err);
+        ok(pn_walk64_set_input(w, graph->inputs[0], in + image * n, n, &err), &err);
+        int values[MAX_TENSORS];
+        for (int tap = 0; tap < g->n_tensors; tap++) {
+            values[tap] = pn_graph_find(graph, g->names[tap]);
+            assert_int_not_equal(values[tap], PN_NONE);
+            pn_walk64_keep(w, values[tap]);
+        }
+        for (int tap = 0; tap < g->n_tensors; tap++) {
+            ok(pn_walk64_reach(w, values[tap], &err), &err);
+            compare_walk(g, &w->values[values[tap]], tap, image);
+        }
+        pn_walk64_free(&w);
+    }
+    free(in);
+}
+
+/* Every layer within its bound, on an input that the net was made for. */
+static void prove(const golden *g, const pn_graph *graph, pn_cpu cpu)
+{
+    pn_err err = {0};
+    pn_parity p = {0};
+    size_t n;
+    float *in = input_of(g, graph, &n);
+    const pn_parity_opts o = {.sample = in, .n_sample = n, .cpu = cpu, .threads = 1};
+    ok(pn_parity_check(&p, graph, &o, &err), &err);
+    assert_null(p.unproved);
+    assert_null(p.not_finite);
+    if (p.n_missed)
+        fail_msg("%s: %s \"%s\" is %g of its bound", g->about->name, p.layers[p.worst].op,
+                 p.layers[p.worst].name, p.layers[p.worst].used);
+    assert_true(p.n_layers > 0);
+    pn_parity_fini(&p);
+    free(in);
+}
+
 static void run_and_compare(const golden *g, const pn_graph *graph, pn_cpu cpu)
 {
     pn_err err = {0};
@@ -198,15 +283,8 @@ static void run_and_compare(const golden *g, const pn_graph *graph, pn_cpu cpu)
     ok(pn_model_compile(&m, graph, &opts, &err), &err);
     ok(pn_exec_new(&x, m, BATCH, 1, &err), &err);
 
-    pn_model_info info;
-    pn_model_get_info(m, &info);
-    size_t n = (size_t)info.channels * (size_t)info.height * (size_t)info.width;
-    float *in = malloc(n * BATCH * sizeof *in);
-    assert_non_null(in);
-    pn_golden_input(in, n * BATCH,
-                    (uint64_t)json_integer_value(json_object_get(g->json, "seed")),
-                    json_number_value(json_object_get(g->json, "shift")),
-                    json_number_value(json_object_get(g->json, "scale")));
+    size_t n;
+    float *in = input_of(g, graph, &n);
     for (int slot = 0; slot < BATCH; slot++)
         pn_exec_set_input_chw(x, slot, in + (size_t)slot * n);
     free(in);
@@ -233,6 +311,10 @@ static void answers_as_mxnet_does(void **state)
     assert_int_equal(again == NULL, c->beyond_mmdnn);
     if (again) run_and_compare(&g, again, PN_CPU_AUTO);
     pn_graph_free(&again);
+    walk_and_compare(&g, graph);
+    prove(&g, graph, PN_CPU_AUTO);
+    prove(&g, graph, PN_CPU_OPENBLAS);
+    if (c->narrow) prove(&g, graph, PN_CPU_C);
     pn_graph_free(&graph);
     json_decref(g.json);
 }

@@ -14,6 +14,7 @@
 
 #include "engine/judge.h"
 #include "net_builder.h"
+#include "tests/support/alloc_fail.h"
 
 static const pn_cpu levels[] = {PN_CPU_C, PN_CPU_OPENBLAS, PN_CPU_AVX2, PN_CPU_AVX512};
 
@@ -147,11 +148,323 @@ static void every_operator_holds_at_every_level(void **state)
     each_case(hold_case);
 }
 
+/* ---- an engine that is wrong ---- */
+
+/* A bit of everything; what breaks it is done to a second one. */
+static net build(void)
+{
+    net n = net_new(16, 14, 14);
+    const int64_t channels = 16;
+    int x = net_conv(&n, "wino", pn_graph_find(n.g, "x"), 16, 16, 3, 1, 1);
+    const int norm[] = {x, net_const(&n, 1, &channels), net_const(&n, 1, &channels),
+                        net_const(&n, 1, &channels), net_const(&n, 1, &channels)};
+    x = net_node(&n, PN_OP_BATCH_NORM, "norm", 5, norm);
+    const int trunk = net_unary(&n, PN_OP_RELU, "relu", x);
+    x = net_conv(&n, "point", trunk, 16, 16, 1, 1, 1);
+    x = net_binary(&n, PN_OP_ADD, "sum", x, trunk);
+    x = net_unary(&n, PN_OP_LEAKY_RELU, "leaky", x);
+    x = net_conv(&n, "depthwise", x, 16, 16, 3, 1, 16);
+    const int left = net_conv(&n, "strided", x, 16, 8, 5, 2, 1);
+    const int right = net_pool(&n, PN_OP_AVERAGE_POOL, "average", x, 2, 2);
+    x = net_concat(&n, "join", left, right);
+    x = net_unary(&n, PN_OP_SIGMOID, "gate", x);
+    x = net_fc(&n, "scores", x, 24 * 49, 10);
+    net_finish(&n, net_unary(&n, PN_OP_SOFTMAX, "softmax", x));
+    /* variances as trained nets have them */
+    float *variance = pn_graph_alloc(n.g, 16 * sizeof(*variance));
+    assert_non_null(variance);
+    for (int c = 0; c < 16; c++)
+        variance[c] = 0.2F + (float)c / 8;
+    n.g->values[norm[4]].data = variance;
+    return n;
+}
+
+static pn_node *node_of(net *n, const char *name)
+{
+    const int v = pn_graph_find(n->g, name);
+    assert_int_not_equal(v, PN_NONE);
+    return &n->g->nodes[n->g->values[v].producer];
+}
+
+/* Input i of a node, a copy that may be written. */
+static float *weights_of(net *n, const char *name, int i)
+{
+    pn_value *v = &n->g->values[node_of(n, name)->inputs[i]];
+    float *copy = pn_graph_alloc(n->g, v->size_bytes);
+    assert_non_null(copy);
+    memcpy(copy, v->data, v->size_bytes);
+    v->data = copy;
+    return copy;
+}
+
+static void swap(float *a, float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float t = a[i];
+        a[i] = b[i];
+        b[i] = t;
+    }
+}
+
+static void set_pads(net *n, const char *name, int64_t before, int64_t after)
+{
+    const int64_t pads[] = {before, before, after, after};
+    const int node = (int)(node_of(n, name) - n->g->nodes);
+    assert_int_equal(pn_graph_set_ints(n->g, node, "pads", pads, 4), PN_OK);
+}
+
+static void wrong_weight(net *n)
+{
+    float *w = weights_of(n, "wino", 1);
+    w[1234] = -w[1234];
+}
+
+static void swapped_filters(net *n)
+{
+    float *w = weights_of(n, "point", 1);
+    swap(w + 3 * 16, w + 9 * 16, 16);
+}
+
+static void swapped_inputs(net *n)
+{
+    float *w = weights_of(n, "strided", 1);
+    swap(w + 5 * 25, w + 6 * 25, 25);
+}
+
+static void kernel_off_by_one(net *n)
+{
+    float *w = weights_of(n, "depthwise", 1);
+    memmove(w + 9 * 7, w + 9 * 7 + 1, 8 * sizeof(*w));
+}
+
+static void moved_padding(net *n)
+{
+    set_pads(n, "wino", 2, 0);
+}
+
+static void moved_padding_of_depthwise(net *n)
+{
+    set_pads(n, "depthwise", 0, 2);
+}
+
+static void other_epsilon(net *n)
+{
+    const int node = (int)(node_of(n, "norm") - n->g->nodes);
+    assert_int_equal(pn_graph_set_float(n->g, node, "epsilon", 1e-3F), PN_OK);
+}
+
+static void other_slope(net *n)
+{
+    const int node = (int)(node_of(n, "leaky") - n->g->nodes);
+    assert_int_equal(pn_graph_set_float(n->g, node, "alpha", 0.0101F), PN_OK);
+}
+
+static void wrong_bias(net *n)
+{
+    float *b = weights_of(n, "strided", 2);
+    b[3] = 0;
+}
+
+static void turned_concat(net *n)
+{
+    float *w = weights_of(n, "scores", 1);
+    swap(w, w + 8 * 49, 8 * 49);
+}
+
+static void wrong_class(net *n)
+{
+    float *w = weights_of(n, "scores", 1);
+    w[5 * 24 * 49 + 100] *= 1.1F;
+}
+
+typedef struct broken_case {
+    void (*breaks)(net *n);
+    const char *layer; /* what its layer writes */
+} broken_case;
+
+static const broken_case broken[] = {
+    {wrong_weight, "relu"},      {swapped_filters, "leaky"},
+    {swapped_inputs, "strided"}, {kernel_off_by_one, "depthwise"},
+    {moved_padding, "relu"},     {moved_padding_of_depthwise, "depthwise"},
+    {other_epsilon, "relu"},     {other_slope, "leaky"},
+    {wrong_bias, "strided"},     {turned_concat, "scores"},
+    {wrong_class, "scores"},
+};
+
+static void check_broken(size_t k, pn_cpu cpu)
+{
+    net good = build(), bad = build();
+    pn_parity p = {0};
+    pn_err err = {0};
+    float sample[16 * 14 * 14];
+    const size_t size = sizeof(sample) / sizeof(*sample);
+    net_random(sample, size, 3);
+    const pn_parity_opts o = {
+        .sample = sample, .n_sample = size, .cpu = cpu, .threads = 1};
+    broken[k].breaks(&bad);
+    if (pn_parity_between(&p, good.g, bad.g, &o, &err)) fail_msg("%s", pn_err_text(&err));
+    assert_null(p.unproved);
+    assert_null(p.not_finite);
+    if (p.n_missed != 1 || strcmp(p.layers[p.worst].name, broken[k].layer) != 0)
+        fail_msg("case %zu at %s: %d missed, the worst is \"%s\", %g of its bound", k,
+                 pn_cpu_name(cpu), p.n_missed, p.layers[p.worst].name,
+                 p.layers[p.worst].used);
+    assert_false(pn_parity_holds(&p));
+    pn_parity_fini(&p);
+    net_free(&good);
+    net_free(&bad);
+}
+
+static void a_wrong_layer_misses_its_bound_and_no_other_does(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++)
+        for (size_t k = 0; is_here(levels[i]) && k < sizeof(broken) / sizeof(*broken);
+             k++)
+            check_broken(k, levels[i]);
+}
+
+static pn_parity checked(const net *n)
+{
+    pn_parity p = {0};
+    pn_err err = {0};
+    const pn_parity_opts o = {.seed = 1, .cpu = PN_CPU_AUTO, .threads = 2};
+    if (pn_parity_check(&p, n->g, &o, &err)) fail_msg("%s", pn_err_text(&err));
+    return p;
+}
+
+static void the_answer_is_that_of_a_run(void **state)
+{
+    (void)state;
+    net n = build();
+    pn_model *m = net_compile(&n, PN_CPU_AUTO, NULL);
+    pn_exec *x = NULL;
+    assert_int_equal(pn_exec_new(&x, m, 1, 1, NULL), PN_OK);
+    float sample[16 * 14 * 14];
+    net_random(sample, sizeof(sample) / sizeof(*sample), 3);
+    pn_exec_set_input_chw(x, 0, sample);
+    assert_int_equal(pn_exec_run(x, 1), PN_OK);
+    pn_walk64 *w = NULL;
+    assert_int_equal(pn_walk64_new(&w, n.g, NULL), PN_OK);
+    assert_int_equal(pn_walk64_set_input(w, n.g->inputs[0], sample,
+                                         sizeof(sample) / sizeof(*sample), NULL),
+                     PN_OK);
+    assert_int_equal(pn_walk64_reach(w, n.g->outputs[0], NULL), PN_OK);
+    double far = 0, top = 0;
+    for (int i = 0; i < 10; i++) {
+        const double want = w->values[n.g->outputs[0]].x[i];
+        far = fmax(far, fabs((double)pn_exec_output(x, 0, 0)[i] - want));
+        top = fmax(top, fabs(want));
+    }
+    pn_parity p = {0};
+    const pn_parity_opts o = {.sample = sample,
+                              .n_sample = sizeof(sample) / sizeof(*sample),
+                              .cpu = PN_CPU_AUTO,
+                              .threads = 1};
+    assert_int_equal(pn_parity_check(&p, n.g, &o, NULL), PN_OK);
+    assert_int_equal(p.n_outputs, 1);
+    assert_true(p.outputs[0].greatest == far / top);
+    assert_int_equal(p.outputs[0].k, 5);
+    assert_int_equal(p.outputs[0].agree, 5);
+    assert_true(p.outputs[0].first_agrees);
+    pn_parity_fini(&p);
+    pn_walk64_free(&w);
+    pn_exec_free(&x);
+    pn_model_free(&m);
+    net_free(&n);
+}
+
+static void a_graph_beyond_the_engine_is_walked_and_told(void **state)
+{
+    (void)state;
+    net n = net_new(2, 4, 4);
+    net_finish(&n, net_binary(&n, PN_OP_MATMUL, "vector", pn_graph_find(n.g, "x"),
+                              net_const(&n, 1, (const int64_t[]){4})));
+    pn_parity p = checked(&n);
+    assert_non_null(p.unproved);
+    assert_true(p.is_engines_gap);
+    assert_non_null(strstr(p.unproved, "MatMul \"vector\""));
+    assert_null(p.not_finite);
+    assert_true(pn_parity_holds(&p));
+    assert_int_equal(p.n_layers, 0);
+    pn_parity_fini(&p);
+    net_free(&n);
+}
+
+static void broken_weights_name_the_first_tensor_that_is_not_finite(void **state)
+{
+    (void)state;
+    net n = build();
+    weights_of(&n, "point", 1)[5] = NAN;
+    pn_parity p = checked(&n);
+    assert_string_equal(p.not_finite, "point");
+    assert_false(pn_parity_holds(&p));
+    pn_parity_fini(&p);
+    net_free(&n);
+}
+
+static void numbers_beyond_float_are_tried_with_a_smaller_input(void **state)
+{
+    (void)state;
+    net n = net_new(1, 4, 4);
+    net_finish(&n, net_unary(&n, PN_OP_EXP, "exp", pn_graph_find(n.g, "x")));
+    pn_parity p = checked(&n);
+    assert_null(p.not_finite);
+    assert_true(p.is_0_to_1);
+    assert_true(pn_parity_holds(&p));
+    assert_int_equal(p.n_layers, 1);
+    pn_parity_fini(&p);
+    net_free(&n);
+}
+
+static void a_sample_of_another_size_is_refused(void **state)
+{
+    (void)state;
+    net n = net_new(1, 4, 4);
+    net_finish(&n, net_unary(&n, PN_OP_RELU, "y", pn_graph_find(n.g, "x")));
+    const float sample[15] = {0};
+    pn_parity p = {0};
+    pn_err err = {0};
+    const pn_parity_opts o = {.sample = sample, .n_sample = 15, .threads = 1};
+    assert_int_equal(pn_parity_check(&p, n.g, &o, &err), PN_EINVAL);
+    assert_string_equal(err.text, "input \"x\" wants 16 numbers, not 15");
+    pn_err_clear(&err);
+    net_free(&n);
+}
+
+/* Each allocation in turn. */
+static void without_memory_it_says_so(void **state)
+{
+    (void)state;
+    net n = build();
+    const pn_parity_opts o = {.seed = 1, .cpu = PN_CPU_C, .threads = 1};
+    bool failed = true;
+    for (long k = 0; failed; k++) {
+        pn_parity p = {0};
+        pn_err err = {0};
+        pn_alloc_fail_at(k);
+        const pn_status st = pn_parity_check(&p, n.g, &o, &err);
+        failed = pn_alloc_has_failed();
+        pn_alloc_fail_at(-1);
+        assert_int_equal(st, failed ? PN_ENOMEM : PN_OK);
+        pn_err_clear(&err);
+        pn_parity_fini(&p);
+    }
+    net_free(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(walk_agrees_with_onnx_runtime),
         cmocka_unit_test(every_operator_holds_at_every_level),
+        cmocka_unit_test(a_wrong_layer_misses_its_bound_and_no_other_does),
+        cmocka_unit_test(the_answer_is_that_of_a_run),
+        cmocka_unit_test(a_graph_beyond_the_engine_is_walked_and_told),
+        cmocka_unit_test(broken_weights_name_the_first_tensor_that_is_not_finite),
+        cmocka_unit_test(numbers_beyond_float_are_tried_with_a_smaller_input),
+        cmocka_unit_test(a_sample_of_another_size_is_refused),
+        cmocka_unit_test(without_memory_it_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
