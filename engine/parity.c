@@ -4,6 +4,7 @@
  * answers. */
 #include "penult/parity.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ typedef struct check {
     const pn_graph *g, *run;
     pn_walk64 *w;
     pn_model *m;
+    void *block; /* the arena's */
     float *arena, *scratch;
     size_t scratch_floats;
     int threads;
@@ -69,7 +71,11 @@ static pn_status set_inputs(check *c, const pn_parity_opts *o, pn_err *err)
         if (o->sample && c->g->n_inputs == 1)
             return pn_walk64_set_input(c->w, v, o->sample, o->n_sample, err);
         const int64_t n = pn_shape_count(s);
-        float *x = n > 0 ? calloc((size_t)n, sizeof(*x)) : NULL;
+        if (n < 1 || n > INT_MAX)
+            return pn_fail(err, PN_EUNSUPPORTED,
+                           "input \"%s\" is too large for the proof",
+                           c->g->values[v].name);
+        float *x = calloc((size_t)n, sizeof(*x));
         if (!x) return no_memory(err);
         fill_seeded(c, s, &state, x, (size_t)n);
         pn_status st = pn_walk64_set_input(c->w, v, x, (size_t)n, err);
@@ -224,6 +230,8 @@ static pn_status check_layer(check *c, pn_layer *l, pn_err *err)
 
 /* ---- the whole ---- */
 
+/* Zeroed pages come when they are first touched: a graph whose tensors are too large is
+ * refused by the walk before that. */
 static pn_status make_room(check *c, pn_err *err)
 {
     size_t bytes;
@@ -231,12 +239,12 @@ static pn_status make_room(check *c, pn_err *err)
                                &bytes) ||
         bytes > SIZE_MAX / 2)
         return no_memory(err);
-    bytes = (bytes + 2 * (size_t)PN_PAD_BYTES) / PN_PAD_BYTES * PN_PAD_BYTES;
-    c->arena = aligned_alloc(PN_PAD_BYTES, bytes);
+    c->block = calloc(1, bytes + 2 * (size_t)PN_PAD_BYTES);
     c->out->layers = calloc((size_t)c->m->n_layers + 1, sizeof(*c->out->layers));
     c->out->outputs = calloc((size_t)c->m->n_taps + 1, sizeof(*c->out->outputs));
-    if (!c->arena || !c->out->layers || !c->out->outputs) return no_memory(err);
-    memset(c->arena, 0, bytes);
+    if (!c->block || !c->out->layers || !c->out->outputs) return no_memory(err);
+    c->arena = (float *)(void *)((char *)c->block + PN_PAD_BYTES -
+                                 (uintptr_t)c->block % PN_PAD_BYTES);
     return PN_OK;
 }
 
@@ -314,15 +322,15 @@ static pn_status check_once(check *c, const pn_parity_opts *o, pn_err *err)
     c->out->is_engines_gap = st != PN_OK;
     st = unless_unsupported(c, st, &own, err);
     if (!st && c->m) tell_walk(c);
-    if (!st) st = set_inputs(c, o, err);
     if (st) return st;
-    st = c->m ? check_layers(c, &own) : finish_walk(c, &own);
+    st = set_inputs(c, o, &own);
+    if (!st) st = c->m ? check_layers(c, &own) : finish_walk(c, &own);
     return unless_unsupported(c, st, &own, err);
 }
 
 static void check_fini(check *c)
 {
-    free(c->arena);
+    free(c->block);
     free(c->scratch);
     pn_model_free(&c->m);
     pn_walk64_free(&c->w);

@@ -135,8 +135,8 @@ static void lrn_one(const lrn64 *l, const pn_array64 *x, int64_t channel, int64_
     const int64_t before = (l->size - 1) / 2, after = l->size / 2;
     const int64_t at = channel * l->pixels + pixel;
     double squares = 0, off[2] = {0, 0};
-    for (int64_t c = channel - before; c <= channel + after; c++) {
-        if (c < 0 || c >= l->channels) continue;
+    const int64_t first = channel > before ? channel - before : 0;
+    for (int64_t c = first; c < l->channels && c - channel <= after; c++) {
         const double v = x->x[c * l->pixels + pixel];
         squares += v * v;
         for (int plane = 0; y->most && plane < 2; plane++)

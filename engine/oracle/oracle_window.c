@@ -17,18 +17,21 @@ typedef struct reach {
     int64_t start, first, end, padded;
 } reach;
 
+/* Taps t with start + t * dilation below `limit`: a kernel may be any size. */
+static int64_t taps_below(const pn_window64 *w, int axis, int64_t start, int64_t limit)
+{
+    const int64_t d = w->dilation[axis];
+    const int64_t n = limit > start ? (limit - start - 1) / d + 1 : 0;
+    return n < w->kernel[axis] ? n : w->kernel[axis];
+}
+
 static reach reach_of(const pn_window64 *w, int axis, int64_t o)
 {
-    reach r = {.start = o * w->stride[axis] - w->before[axis], .first = -1};
-    for (int64_t t = 0; t < w->kernel[axis]; t++) {
-        const int64_t at = r.start + t * w->dilation[axis];
-        if (at < w->in[axis] + w->after[axis]) r.padded++;
-        if (at < 0 || at >= w->in[axis]) continue;
-        if (r.first < 0) r.first = t;
-        r.end = t + 1;
-    }
-    if (r.first < 0) r.first = 0;
-    return r;
+    const int64_t start = o * w->stride[axis] - w->before[axis];
+    return (reach){.start = start,
+                   .first = taps_below(w, axis, start, 0),
+                   .end = taps_below(w, axis, start, w->in[axis]),
+                   .padded = taps_below(w, axis, start, w->in[axis] + w->after[axis])};
 }
 
 /* One output of one channel: `base` is the channel's first element. */

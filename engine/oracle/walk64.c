@@ -129,6 +129,9 @@ void pn_walk64_free(pn_walk64 **walk)
     *walk = NULL;
 }
 
+/* Numbers a value may have: 8 GiB of doubles. */
+#define MAX_NUMBERS ((int64_t)1 << 30)
+
 /* The shape for one image. */
 static bool image_of(const pn_value *v, pn_array64 *a)
 {
@@ -136,7 +139,7 @@ static bool image_of(const pn_value *v, pn_array64 *a)
     for (int i = 0; i < a->shape.ndim; i++)
         if (a->shape.dim[i] == PN_DIM_FREE) a->shape.dim[i] = 1;
     a->n = v->has_shape ? pn_shape_count(&a->shape) : -1;
-    return a->n > 0 && a->n < ((int64_t)1 << 40);
+    return a->n > 0 && a->n <= MAX_NUMBERS;
 }
 
 pn_status pn_walk64_set_input(pn_walk64 *w, int value, const float *x, size_t n,
@@ -144,7 +147,10 @@ pn_status pn_walk64_set_input(pn_walk64 *w, int value, const float *x, size_t n,
 {
     const pn_value *v = &w->g->values[value];
     pn_array64 *a = &w->values[value];
-    if (!image_of(v, a) || (size_t)a->n != n)
+    if (!image_of(v, a))
+        return pn_fail(err, PN_EUNSUPPORTED, "input \"%s\" is too large for the proof",
+                       v->name);
+    if ((size_t)a->n != n)
         return pn_fail(err, PN_EINVAL, "input \"%s\" wants %lld numbers, not %zu",
                        v->name, (long long)a->n, n);
     if (!w->readers[value]) return PN_OK;
@@ -190,17 +196,28 @@ static bool is_needed(const pn_walk64 *w, const pn_node *n)
     return false;
 }
 
+static bool all_fit(const pn_walk64 *w, const pn_node *n)
+{
+    pn_array64 unused;
+    for (int i = 0; i < n->n_outputs; i++)
+        if (n->outputs[i] != PN_NONE && !image_of(&w->g->values[n->outputs[i]], &unused))
+            return false;
+    return true;
+}
+
 static pn_status step(pn_walk64 *w, pn_err *err)
 {
     const pn_node *n = &w->g->nodes[w->next];
     if (!is_needed(w, n)) return PN_OK;
-    pn_status st = functions[n->op] ? functions[n->op](w, n) : PN_EUNSUPPORTED;
+    const bool fits = all_fit(w, n);
+    pn_status st = fits && functions[n->op] ? functions[n->op](w, n) : PN_EUNSUPPORTED;
     if (st) {
         const char *name =
             n->name && *n->name ? n->name : w->g->values[n->outputs[0]].name;
         return pn_fail(err, st, "%s \"%s\": %s", pn_op_name(n->op), name,
-                       st == PN_EUNSUPPORTED ? "not known in double precision"
-                                             : pn_status_name(st));
+                       st != PN_EUNSUPPORTED ? pn_status_name(st)
+                       : fits                ? "not known in double precision"
+                                             : "its output is too large for the proof");
     }
     check_finite(w, n);
     for (int i = 0; i < n->n_inputs; i++)

@@ -65,10 +65,12 @@ typedef struct pn_walk64 {
  * step. @return PN_ENOMEM */
 PN_MUST_CHECK pn_status pn_walk64_new(pn_walk64 **out, const pn_graph *g, pn_err *err);
 void pn_walk64_free(pn_walk64 **w);
-/** A graph input: n floats of one image, copied. @return PN_EINVAL, PN_ENOMEM */
+/** A graph input: n floats of one image, copied. @return PN_EINVAL (another number),
+ * PN_EUNSUPPORTED (too large), PN_ENOMEM */
 PN_MUST_CHECK pn_status pn_walk64_set_input(pn_walk64 *w, int value, const float *x,
                                             size_t n, pn_err *err);
-/** Walk until `value` is there. @return PN_ENOMEM, PN_EUNSUPPORTED naming the node */
+/** Walk until `value` is there. @return PN_ENOMEM, PN_EUNSUPPORTED naming the node (no
+ * such operator, or more than 2^30 numbers) */
 PN_MUST_CHECK pn_status pn_walk64_reach(pn_walk64 *w, int value, pn_err *err);
 /** One more reader / one less: at none left the value goes. */
 void pn_walk64_keep(pn_walk64 *w, int value);

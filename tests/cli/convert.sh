@@ -15,4 +15,14 @@ convert $symbol cut.params -o a.onnx
 convert $symbol nowhere.params -o a.onnx
 convert $symbol $params --input-shape 3,224,224 -o nowhere/a.onnx
 convert $symbol $params -o full.onnx.onnx --preprocess /dev/null
+# the proof: with an image, without what it takes, of damaged weights
+cp $SRC/examples/photos/coffee.png .
+convert $symbol $params --preprocess $lite0/preprocess.yaml --sample coffee.png -o sampled.onnx
+convert $symbol $params --input-shape 3,224,224 --sample short.txt -o a.onnx
+convert $symbol $params --preprocess $lite0/preprocess.yaml --sample short.txt -o a.onnx
+convert $symbol $params --preprocess $lite0/preprocess.yaml --sample nowhere.jpg -o a.onnx
+cat $params > nan.params
+printf '\377\377\377\377\377\377\377' | dd of=nan.params bs=1 seek=3000000 conv=notrunc 2> /dev/null
+convert $symbol nan.params --preprocess $lite0/preprocess.yaml -o a.onnx
+convert $symbol nan.params --preprocess $lite0/preprocess.yaml --force -o forced.onnx
 ls
