@@ -23,8 +23,9 @@
 #include "tests/support/npy.h"
 
 #define BOUND 1e-4
-#define WALK_BOUND 1e-7 /* epsilons and slopes are float in ONNX, not in MXNet's double  \
-                         */
+#define WALK_BOUND                                                                       \
+    1e-7 /* epsilons and slopes are float in ONNX, not in MXNet's double                 \
+          */
 #define BATCH 2
 #define MAX_TENSORS 10
 
