@@ -17,7 +17,8 @@ static pn_status open_params(pn_walk64 *w, const pn_node *n, int count,
 }
 
 /* y = s x + t with s = scale / sqrt(variance + epsilon), t = bias - mean s: s and t are
- * rounded once, alone or within the weights before, and so is the result. */
+ * rounded once, alone or within the weights before, then product (without FMA) and sum.
+ * Both sides make t in double, where bias and mean s may cancel. */
 pn_status pn_oracle_batch_norm(pn_walk64 *w, const pn_node *n)
 {
     pn_array64 room, rooms[4] = {{.x = NULL}};
@@ -30,11 +31,12 @@ pn_status pn_oracle_batch_norm(pn_walk64 *w, const pn_node *n)
         const int64_t c = i / (y->n / channels);
         const double s = p[0]->x[c] / sqrt(p[3]->x[c] + epsilon);
         const double t = p[1]->x[c] - p[2]->x[c] * s;
+        const double t_off = 0x1p-50 * fabs(p[1]->x[c]);
         y->x[i] = s * x->x[i] + t;
         for (int plane = 0; y->most && plane < 2; plane++)
-            y->most[plane * y->n + i] =
-                fabs(s) * pn_off(x, plane, i) +
-                2 * PN_U * (pn_mag(s * x->x[i]) + pn_mag(t) + fabs(p[1]->x[c]) * 0x1p-29);
+            y->most[plane * y->n + i] = fabs(s) * pn_off(x, plane, i) +
+                                        PN_U * (3 * pn_mag(s * x->x[i]) + 2 * pn_mag(t)) +
+                                        t_off;
     }
     for (int i = 0; i < 4; i++)
         pn_oracle_done(&rooms[i]);
