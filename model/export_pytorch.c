@@ -241,17 +241,31 @@ static void put_load(pt_export *e, FILE *to)
     fprintf(to, "    model.load_state_dict(state)\n    return model.eval()\n");
 }
 
+/* imports of what the classes use, and the classes */
 static void put_source_file(pt_export *e, FILE *to)
 {
-    put_docstring(e, to);
-    fprintf(to,
-            "from pathlib import Path\n\nimport torch\nimport torch.nn.functional as F\n"
-            "from torch import nn\n\n"
-            "try:\n    from safetensors.torch import load_file\n"
-            "except ImportError:  # the .pth needs PyTorch alone\n    load_file = "
-            "None\n\n\n");
-    pt_put_module(e, to);
-    put_load(e, to);
+    char *classes = NULL;
+    size_t size = 0;
+    FILE *part = open_memstream(&classes, &size);
+    if (!part) {
+        e->is_failed = true;
+        return;
+    }
+    pt_put_module(e, part);
+    if (fclose(part) != 0) e->is_failed = true;
+    if (!e->is_failed) {
+        put_docstring(e, to);
+        fprintf(to,
+                "from pathlib import Path\n\nimport torch\n%sfrom torch import nn\n\n",
+                strstr(classes, "F.") ? "import torch.nn.functional as F\n" : "");
+        fprintf(to,
+                "try:\n    from safetensors.torch import load_file\n"
+                "except ImportError:  # the .pth needs PyTorch alone\n"
+                "    load_file = None\n\n\n%s",
+                classes);
+        put_load(e, to);
+    }
+    free(classes);
 }
 
 /* NAME of folder/NAME.py, and the network's class after it */

@@ -81,7 +81,7 @@ static int fold_stretch(pt_export *e, int first, int n, pt_step *to)
 
 void pt_fold_chains(pt_export *e)
 {
-    pt_matcher m;
+    pt_matcher m = {0};
     pt_step *out = pt_alloc(e, (size_t)e->n_steps + 1, sizeof(*out));
     int n_out = 0;
     if (!e->is_failed && pt_matcher_init(&m, e)) {
@@ -93,8 +93,6 @@ void pt_fold_chains(pt_export *e)
         }
         e->steps = out;
         e->n_steps = n_out;
-        pt_matcher_fini(&m);
-    } else if (!e->is_failed) {
-        pt_matcher_fini(&m);
     }
+    pt_matcher_fini(&m);
 }

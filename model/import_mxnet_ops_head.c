@@ -107,6 +107,18 @@ static void logistic_output(pn_mx_import *im)
     pn_mx_emit(im, PN_OP_SIGMOID, NULL, &in, PN_MX_IN(x));
 }
 
+/* nothing at inference; kept so that what is made of the model can be trained on */
+static void dropout(pn_mx_import *im)
+{
+    int x = pn_mx_data(im, 0);
+    pn_shape in = pn_mx_shape_of(im, x);
+    double p = pn_mx_real(im, "p", 0.5);
+    if (!im->status && !(p >= 0 && p < 1))
+        pn_mx_fail(im, PN_EFORMAT, "p is %g: must be at least 0 and less than 1", p);
+    int ratio = pn_mx_scalar(im, "ratio", p);
+    pn_mx_emit(im, PN_OP_DROPOUT, NULL, &in, PN_MX_IN(x, ratio));
+}
+
 static void check_dropout(pn_mx_import *im)
 {
     static const char *const modes[] = {"training", NULL};
@@ -164,7 +176,7 @@ const pn_mx_op pn_mx_ops_head[] = {
     IDENTITY("BlockGrad"),
     IDENTITY("_copy"),
     {"IdentityAttachKLSparseReg", identity, NULL, "sparseness_target penalty"},
-    {"Dropout", identity, check_dropout, "p mode axes"},
+    {"Dropout", dropout, check_dropout, "p mode axes"},
     {"Cast", identity, check_cast, "dtype"},
     {"amp_cast", identity, check_cast, "dtype"},
     {"amp_multicast", multicast, check_multicast, "num_outputs cast_narrow"},

@@ -27,6 +27,7 @@ class Net(nn.Module):
         self.conv1 = nn.Conv2d(3, 8, 5, stride=2)
         self.conv2 = nn.Conv2d(8, 12, 3, padding=1, groups=2)
         self.fc6 = nn.Linear(192, 24)
+        self.drop6 = nn.Dropout()
         self.fc7 = nn.Linear(24, num_classes)
 
     def forward_features(self, x):
@@ -38,7 +39,7 @@ class Net(nn.Module):
 
     def forward(self, x):
         x = self.forward_features(x)
-        return F.softmax(self.fc7(x), 1)
+        return F.softmax(self.fc7(self.drop6(x)), 1)
 
 
 def load(path=None, num_classes=9):

@@ -40,7 +40,7 @@ def off(a, b):
 
 def convert(penult, files, out, shape=None):
     flags = ["--input-shape", ",".join(map(str, shape))] if shape else []
-    done = subprocess.run([penult, "convert", *files, *flags, "-o", out], capture_output=True, text=True, check=False)
+    done = subprocess.run([penult, "convert", *files, *flags, "--force", "-o", out], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1])
 
