@@ -8,6 +8,7 @@
 static const char *fallback_name(pt_export *e, const pt_member *m)
 {
     if (!m->make) return "constant";
+    if (!strncmp(m->make, "Conv", 4)) return "conv"; /* a class of one layer */
     const char *dot = strchr(m->make, '.'), *from = dot ? dot + 1 : m->make;
     size_t n = strcspn(from, "0123456789");
     char *text = pt_alloc(e, n + 1, 1);

@@ -1,6 +1,6 @@
-/* What repeats becomes a class. Patterns come from two places: stretches that follow each
- * other (blocks.h), and the stretches that a sum or a Concat closes, wherever they stand.
- * Those that save most lines are taken first. */
+/* What repeats becomes a class. Patterns come from three places: stretches that follow
+ * each other (blocks.h), and wherever they stand those that a sum or a Concat closes, and
+ * the chains between such. Those that save most lines are taken first. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,6 +147,25 @@ static void add_joined(folder *f)
     }
 }
 
+/* what stands between two steps that join or part branches, and has a name in common */
+static void add_chains(folder *f)
+{
+    for (int i = 0, end; i < f->e->n_steps; i = end) {
+        for (end = i + 1; end < f->e->n_steps; end++) {
+            const pt_step *s = &f->e->steps[end], *before = s - 1;
+            if (s->n_inputs != 1 || before->n_outputs != 1 || s->is_alone ||
+                s->inputs[0] != before->outputs[0] ||
+                f->m.last_use[before->outputs[0]] != end)
+                break;
+        }
+        int first =
+            i + (f->e->steps[i].n_inputs > 1); /* a join belongs to what it ends */
+        if (end - first > 3 && end - first <= MAX_LENGTH &&
+            pt_common_prefix(&f->e->steps[first], end - first))
+            add_pattern(f, first, end - first);
+    }
+}
+
 /* all places of a pattern that are still free, from left to right */
 static int find_places(folder *f, const pattern *p)
 {
@@ -287,6 +306,7 @@ static void fold(pt_export *e, bool is_layers)
         if (!is_layers) {
             add_runs(&f);
             add_joined(&f);
+            add_chains(&f);
         }
         rank_patterns(&f);
         for (int i = 0; i < f.n && !e->is_failed; i++)

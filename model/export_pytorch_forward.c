@@ -266,6 +266,34 @@ static const char *widest(const char *line)
     return best;
 }
 
+/* many short things, such as the inputs of a Concat: as many as go on a line */
+static void put_filled(FILE *to, int indent, const char *from, const char *end)
+{
+    int column = 0;
+    while (from < end) {
+        const char *comma = memchr(from, ',', (size_t)(end - from));
+        int length = (int)((comma ? comma : end) - from);
+        if (column && column + length + 3 > MAX_LINE) column = fprintf(to, "\n") - 1;
+        column += column ? fprintf(to, " ") : fprintf(to, "%*s", indent, "");
+        column += fprintf(to, "%.*s,", length, from);
+        from += length + (comma ? 1 : 0);
+        while (from < end && *from == ' ')
+            from++;
+    }
+    fprintf(to, "\n");
+}
+
+/* names and numbers, several of them */
+static bool is_plain_list(const char *from, const char *end)
+{
+    int n_commas = 0;
+    for (const char *p = from; p < end; p++) {
+        if (strchr("([{\"", *p)) return false;
+        n_commas += *p == ',';
+    }
+    return n_commas > 9;
+}
+
 static void put_broken(pt_export *e, FILE *to, int indent, const char *line, int depth)
 {
     const char *open =
@@ -278,6 +306,9 @@ static void put_broken(pt_export *e, FILE *to, int indent, const char *line, int
     fprintf(to, "%*s%.*s\n", indent, "", (int)(open + 1 - line), line);
     if (end - from + indent + 4 <= MAX_LINE) {
         fprintf(to, "%*s%.*s\n", indent + 4, "", (int)(end - from), from);
+        from = end;
+    } else if (is_plain_list(from, end)) {
+        put_filled(to, indent + 4, from, end);
         from = end;
     }
     int nested = 0, parts = 0;

@@ -112,10 +112,9 @@ void pt_batch_norm(pt_export *e, pt_step *s, const pn_node *n)
     pt_member *m = pt_add_member(e, s, pt_format(e, "nn.BatchNorm%dd", d));
     pt_add_arg(e, m, "num_features", count_text(e, x->dim[1]), NULL);
     pt_add_arg(e, m, "eps", pt_float(e, pn_node_float(n, "epsilon", 1e-5F)), "1e-05");
-    /* ONNX says how much of the old statistics stays, PyTorch how much of the new comes
-     */
-    pt_add_arg(e, m, "momentum", pt_float(e, (float)(1 - (double)momentum)), "0.1");
-    if (m && fabs((double)momentum - 0.9) < 1e-6) m->args[2].text = "0.1";
+    /* ONNX says how much of the old statistics stays, PyTorch how much of the new comes;
+     * six digits, because a float's 0.9 is not quite that */
+    pt_add_arg(e, m, "momentum", pt_format(e, "%.6g", 1 - (double)momentum), "0.1");
     for (int i = 0; i < 4; i++)
         pt_add_tensor(e, m, keys[i], n->inputs[i + 1], pt_shape_in(e, n, i + 1));
     pt_add_tensor(e, m, "num_batches_tracked", PN_NONE, &scalar);

@@ -136,7 +136,7 @@ def onnx_case(penult, path, whole):
     x = next((onnx.numpy_helper.to_array(t) for t in model.graph.initializer if t.name == "expected input"), None)
     if x is None:
         dims = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
-        x = np.random.default_rng(1).uniform(-1, 1, (BATCH, *dims[1:])).astype(np.float32)
+        x = np.random.default_rng(1).uniform(-1, 1, (dims[0] or BATCH, *dims[1:])).astype(np.float32)
     features = next((p.value for p in model.metadata_props if p.key == "penult.features"), None)
     return check(penult, [path], None, x, run_onnx(path, x), features, whole)
 
