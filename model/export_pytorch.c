@@ -54,6 +54,24 @@ static void find_classifier(pt_export *e)
     }
 }
 
+/* what all names of the network begin with says nothing in its own class */
+static void strip_prefix(pt_export *e)
+{
+    size_t prefix = pt_common_prefix(e->steps, e->n_steps);
+    const char *of = "";
+    for (int i = 0; i < e->n_steps && !*of; i++)
+        if (e->steps[i].n_members && e->steps[i].members[0]->make) of = e->steps[i].name;
+    for (int i = 0; i < e->n_steps; i++) {
+        pt_step *s = &e->steps[i];
+        if (strlen(s->name) > prefix && !strncmp(s->name, of, prefix)) s->name += prefix;
+        for (int k = 0; k < s->n_members; k++) {
+            pt_member *m = s->members[k];
+            if (strlen(m->name) > prefix && !strncmp(m->name, of, prefix))
+                m->name += prefix;
+        }
+    }
+}
+
 /* Every step of its own is made anew where layers become classes first: what was folded
  * before them would hide them. */
 static void build(pt_export *e)
@@ -67,6 +85,7 @@ static void build(pt_export *e)
         pt_unique(e, &e->class_names, e->class_name);
         pt_make_steps(e);
         if (e->is_failed || e->n_refused) return;
+        strip_prefix(e);
         find_classifier(e);
         if (with_layers) pt_fold_layers(e);
         pt_fold_repeats(e);
@@ -74,20 +93,6 @@ static void build(pt_export *e)
         if (e->is_failed || pt_count_members(e) <= MANY_MEMBERS) break;
     }
     if (e->is_failed) return;
-    /* what all names of the network begin with says nothing in its own class */
-    size_t prefix = pt_common_prefix(e->steps, e->n_steps);
-    const char *of = "";
-    for (int i = 0; i < e->n_steps && !*of; i++)
-        if (e->steps[i].n_members) of = e->steps[i].name;
-    for (int i = 0; i < e->n_steps; i++) {
-        pt_step *s = &e->steps[i];
-        if (strlen(s->name) > prefix && !strncmp(s->name, of, prefix)) s->name += prefix;
-        for (int k = 0; k < s->n_members; k++) {
-            pt_member *m = s->members[k];
-            if (strlen(m->name) > prefix && !strncmp(m->name, of, prefix))
-                m->name += prefix;
-        }
-    }
     pt_name_members(e, e->steps, e->n_steps);
     if (e->head) e->classifier = e->head->name;
 }

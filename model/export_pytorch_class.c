@@ -1,5 +1,6 @@
 /* Members and classes as Python. */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/export_pytorch.h"
@@ -34,15 +35,77 @@ static const char *list_item(pt_export *e, const char *list, const char *item)
     return pt_format(e, "%s%s%s", list, *list ? ", " : "", item);
 }
 
-/* the items of a Sequential, those that are the same in a row as a loop */
+static bool is_number(const char *text)
+{
+    size_t n = strlen(text);
+    return n > 0 && n < 10 && strspn(text, "0123456789") == n;
+}
+
+/* the argument in which two instances differ; -1: none, -2: more than one, or by no
+ * number */
+static int differs_in(const pt_member *a, const pt_member *b)
+{
+    int at = -1;
+    if (a->n_items || b->n_items || strcmp(a->make, b->make) != 0 ||
+        a->n_args != b->n_args)
+        return -2;
+    for (int i = 0; i < a->n_args; i++) {
+        if (strcmp(a->args[i].text, b->args[i].text) == 0) continue;
+        if (at >= 0 || !is_number(a->args[i].text) || !is_number(b->args[i].text))
+            return -2;
+        at = i;
+    }
+    return at;
+}
+
+/* how many items from `first` on differ by a step in one number only, which is at *arg */
+static int count_series(const pt_member *m, int first, int *arg, long *step)
+{
+    int n = 1;
+    *arg = -1;
+    for (; first + n < m->n_items; n++) {
+        const pt_member *a = m->items[first + n - 1], *b = m->items[first + n];
+        int at = differs_in(a, b);
+        if (at == -2 || (n > 1 && at != *arg)) break;
+        long by = at < 0 ? 0 : atol(b->args[at].text) - atol(a->args[at].text);
+        if (n > 1 && by != *step) break;
+        *arg = at;
+        *step = by;
+    }
+    return n;
+}
+
+/* some items of a Sequential as one text: what is the same, or grows by a step, as a
+ * loop.
+ * @return how many */
+static int item_text(pt_export *e, const pt_member *m, int first, const char **text)
+{
+    long step = 0;
+    int arg, n = count_series(m, first, &arg, &step);
+    pt_member *item = m->items[first];
+    if (n > 1 && arg < 0) {
+        *text = pt_format(e, "*[%s for _ in range(%d)]", pt_make_text(e, item), n);
+        return n;
+    }
+    if (n < 3 || step <= 0) {
+        *text = pt_make_text(e, item);
+        return 1;
+    }
+    const char *from = item->args[arg].text;
+    item->args[arg].text = "n";
+    const char *call = pt_make_text(e, item);
+    item->args[arg].text = from;
+    *text = pt_format(e, "*[%s for n in range(%s, %ld, %ld)]", call, from,
+                      atol(from) + n * step, step);
+    return n;
+}
+
+/* the items of a Sequential */
 static const char *item_list(pt_export *e, const pt_member *m)
 {
-    const char *list = "";
-    for (int i = 0, n; i < m->n_items && !e->is_failed; i += n) {
-        const char *text = pt_make_text(e, m->items[i]);
-        for (n = 1; i + n < m->n_items; n++)
-            if (strcmp(text, pt_make_text(e, m->items[i + n])) != 0) break;
-        if (n > 1) text = pt_format(e, "*[%s for _ in range(%d)]", text, n);
+    const char *list = "", *text;
+    for (int i = 0; i < m->n_items && !e->is_failed;) {
+        i += item_text(e, m, i, &text);
         list = list_item(e, list, text);
     }
     return list;
@@ -74,11 +137,9 @@ static void put_member(pt_export *e, FILE *to, const pt_member *m)
         line = pt_format(e, "self.%s = %s", m->name, pt_make_text(e, m));
     if (m->n_items > 1 && !m->only_if) { /* one a line, as stages are read */
         fprintf(to, "        self.%s = nn.Sequential(\n", m->name);
-        for (int i = 0, n; i < m->n_items; i += n) {
-            const char *text = pt_make_text(e, m->items[i]);
-            for (n = 1; i + n < m->n_items; n++)
-                if (strcmp(text, pt_make_text(e, m->items[i + n])) != 0) break;
-            if (n > 1) text = pt_format(e, "*[%s for _ in range(%d)]", text, n);
+        for (int i = 0; i < m->n_items && !e->is_failed;) {
+            const char *text;
+            i += item_text(e, m, i, &text);
             pt_put_line(e, to, 12, pt_format(e, "%s,", text));
         }
         fprintf(to, "        )\n");

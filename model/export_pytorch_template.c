@@ -1,6 +1,7 @@
 /* A class out of stretches that are alike: what is the same in all of them stands in it
  * as a number, what differs becomes a parameter of __init__. */
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -236,6 +237,41 @@ static bool is_layer(const pt_step *from, int length)
     return length <= 3 && from[0].op == PN_OP_CONV;
 }
 
+/* the number at the end of a name, which has letters before it; -1: none */
+static int number_of(const char *name)
+{
+    size_t n = strlen(name), at = n;
+    while (at && isdigit((unsigned char)name[at - 1]))
+        at--;
+    return at && at < n && n - at < 6 ? atoi(name + at) : -1;
+}
+
+/* conv4, bn4, conv5 ... of a class are conv1, bn1, conv2: nets that number their layers
+ * from end to end do not do so for its sake */
+static void renumber(template *t)
+{
+    int least = INT_MAX;
+    for (int i = 0; i < t->c->n_steps; i++)
+        for (int k = 0; k < t->c->steps[i].n_members; k++) {
+            const pt_member *m = t->c->steps[i].members[k];
+            if (m->only_if || !m->make) continue;
+            int number = number_of(m->name);
+            if (number < 0) return;
+            if (number < least) least = number;
+        }
+    if (least < 2 || least == INT_MAX) return;
+    for (int i = 0; i < t->c->n_steps; i++)
+        for (int k = 0; k < t->c->steps[i].n_members; k++) {
+            pt_member *m = t->c->steps[i].members[k];
+            if (m->only_if || !m->make) continue;
+            size_t n = strlen(m->name);
+            while (isdigit((unsigned char)m->name[n - 1]))
+                n--;
+            m->name = pt_format(t->e, "%.*s%d", (int)n, m->name,
+                                number_of(m->name) - least + 1);
+        }
+}
+
 static const char *layer_member(const pt_step *s)
 {
     return s->op == PN_OP_CONV ? "conv" : s->op == PN_OP_BATCH_NORM ? "bn" : "act";
@@ -264,6 +300,7 @@ static void make_body(template *t)
     for (int k = 0; k < t->n_places && !variant; k++)
         if (t->places[k].n_extra) variant = &t->places[k];
     if (variant && !t->e->is_failed) add_select(t, variant, value_of_extras(t, variant));
+    if (!t->e->is_failed) renumber(t);
     pt_name_members(t->e, t->c->steps, t->c->n_steps);
 }
 
@@ -334,6 +371,7 @@ static const char *instance_name(pt_export *e, const pt_step *from, int length)
                    isalpha((unsigned char)name[strlen(name) - 1]);
     if (is_layer(from, length) && !is_said) return name;
     n = shared_name(from, length);
+    if (!n && !is_layer(from, length)) return ""; /* named after its class */
     return n ? pt_format(e, "%.*s", (int)n, name) : name;
 }
 

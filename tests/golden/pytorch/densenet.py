@@ -43,14 +43,14 @@ class Net(nn.Module):
             ConcatBlock(6),
             ConcatBlock(10),
         )
-        self.bn2a = ConcatBlock(14)
+        self.concatblock = ConcatBlock(14)
         self.bn3 = nn.BatchNorm2d(18, eps=2e-05)
         self.fc1 = nn.Linear(18, num_classes)
 
     def forward_features(self, x):
         """The feature tensor: 18 numbers an image."""
         x = F.avg_pool2d(self.blocks(self.conv0(x)), 2)
-        x = F.relu(self.bn3(self.bn2a(x)))
+        x = F.relu(self.bn3(self.concatblock(x)))
         return torch.flatten(F.adaptive_avg_pool2d(x, 1), 1)
 
     def forward(self, x):
