@@ -14,7 +14,7 @@
 #include "penult/preprocess.h"
 
 enum {
-    MANY_MEMBERS = 32
+    MANY_MEMBERS = 24
 }; /* more, and layers of convolution and BatchNorm get a class */
 
 /* the step whose module has one output a class: behind it are only steps that keep what
