@@ -169,7 +169,8 @@ typedef struct pt_matcher {
 typedef struct pt_place {
     int first, length;
     int n_extra, extra_at; /**< where they stand: offset in the stretch */
-    int join, join_input;  /**< step of the pattern, and which of its inputs they make */
+    int extra_from; /**< step of the pattern that makes what they read; -1: outside */
+    int join, join_input; /**< step of the pattern, and which of its inputs they make */
 } pt_place;
 
 /** @return false without memory */
@@ -194,6 +195,19 @@ void pt_fold_layers(pt_export *e);
 void pt_fold_repeats(pt_export *e);
 /** Members that __init__ of the network and its classes make. */
 int pt_count_members(const pt_export *e);
+
+/* export_pytorch_naming.c: what classes, their instances and members are called. */
+/** The first of a stretch's steps that have members; "" if none has. */
+const char *pt_first_name(const pt_step *steps, int n);
+/** name without the first `prefix` characters if it begins like `of`. */
+const char *pt_trimmed(const char *name, const char *of, size_t prefix);
+void pt_trim_names(pt_step *s, const char *of, size_t prefix);
+/** A convolution with what follows it, not a unit. */
+bool pt_is_layer(const pt_step *from, int length);
+const char *pt_layer_member(const pt_step *s);
+void pt_renumber(pt_export *e, pt_class *c);
+const char *pt_instance_name(pt_export *e, const pt_step *from, int length);
+const char *pt_class_name(pt_export *e, const pt_step *from, int length);
 
 /* export_pytorch_template.c */
 /** The class of these stretches, the first of which is the pattern itself; each gets the

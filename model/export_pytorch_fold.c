@@ -183,7 +183,8 @@ static int find_places(folder *f, const pattern *p)
                 const pt_place *other = &f->places[i];
                 is_found = other->join == place.join &&
                            other->join_input == place.join_input &&
-                           other->extra_at == place.extra_at;
+                           other->extra_at == place.extra_at &&
+                           other->extra_from == place.extra_from;
                 for (int k = 0; is_found && k < place.n_extra; k++)
                     is_found = f->m.kinds[other->first + other->extra_at + k] ==
                                f->m.kinds[place.first + place.extra_at + k];

@@ -169,7 +169,7 @@ bool pt_match(const pt_matcher *m, int first, int length, int at, pt_place *out)
     if (!pt_is_closed(m, at, length, &a.input_b)) return false;
     for (int i = 0; i < length; i++)
         if (!inputs_match(&a, i, i)) return false;
-    *out = (pt_place){.first = at, .length = length, .join = PN_NONE};
+    *out = (pt_place){.first = at, .length = length, .extra_from = -1, .join = PN_NONE};
     return true;
 }
 
@@ -214,7 +214,15 @@ bool pt_match_extra(const pt_matcher *m, int first, int length, int at, int n_ex
         m->last_use[m->e->steps[at + k + n_extra - 1].outputs[0]] !=
             at + n_extra + a.join)
         return false;
-    *out = (pt_place){at, length + n_extra, n_extra, k, a.join, a.join_input};
+    int made = m->maker[m->e->steps[at + k].inputs[0]] - at;
+    if (made >= 0 && m->e->steps[at + made].n_outputs != 1) return false;
+    *out = (pt_place){.first = at,
+                      .length = length + n_extra,
+                      .n_extra = n_extra,
+                      .extra_at = k,
+                      .extra_from = made < 0 ? -1 : made,
+                      .join = a.join,
+                      .join_input = a.join_input};
     return true;
 }
 

@@ -1,7 +1,5 @@
 /* A class out of stretches that are alike: what is the same in all of them stands in it
  * as a number, what differs becomes a parameter of __init__. */
-#include <ctype.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,37 +135,14 @@ static void generalise_step(template *t, pt_step *body, const int *offsets)
     }
 }
 
-static const char *trimmed(const char *name, const char *of, size_t prefix)
+/* what the extras of place p are in the class: None without `projection` */
+static pt_member *make_projection(template *t, const pt_place *p)
 {
-    return strlen(name) > prefix && strncmp(name, of, prefix) == 0 ? name + prefix : name;
-}
-
-static void trim_names(pt_step *s, const char *of, size_t prefix)
-{
-    s->name = trimmed(s->name, of, prefix);
-    for (int k = 0; k < s->n_members; k++)
-        s->members[k]->name = trimmed(s->members[k]->name, of, prefix);
-}
-
-static const char *first_name(const pt_step *steps, int n)
-{
-    for (int i = 0; i < n; i++)
-        if (steps[i].n_members && steps[i].members[0]->make) return steps[i].name;
-    return "";
-}
-
-/* "x if self.sc is None else self.sc(y)", in the body where both are known */
-static void add_select(template *t, const pt_place *p, int select_value)
-{
-    pt_class *c = t->c;
-    pt_step *select = &c->steps[c->n_steps];
-    const pt_step *extra = &t->m->e->steps[p->first + p->extra_at];
+    const pt_step *first = &t->m->e->steps[p->first], *extra = first + p->extra_at;
     pt_member *m = pt_alloc(t->e, 1, sizeof(*m));
     pt_member **items = pt_alloc(t->e, (size_t)p->n_extra, sizeof(*items));
     int *at = pt_alloc(t->e, (size_t)t->n_places, sizeof(*at));
-    select->inputs = pt_alloc(t->e, 2, sizeof(*select->inputs));
-    select->outputs = pt_alloc(t->e, 1, sizeof(*select->outputs));
-    if (t->e->is_failed) return;
+    if (t->e->is_failed) return m;
     for (int i = 0; i < p->n_extra; i++) {
         for (int k = 0; k < t->n_places; k++)
             at[k] = t->places[k].n_extra ? t->places[k].extra_at + i : -1;
@@ -175,106 +150,58 @@ static void add_select(template *t, const pt_place *p, int select_value)
         generalise_step(t, &one, at);
         items[i] = one.members[0];
     }
-    size_t prefix = pt_common_prefix(&t->m->e->steps[p->first], p->length);
-    const char *of = first_name(&t->m->e->steps[p->first], p->length);
-    const char *name = p->n_extra > 1 ? "shortcut" : trimmed(extra->name, of, prefix);
     if (p->n_extra == 1)
         *m = *items[0];
     else
         *m = (pt_member){.make = "nn.Sequential", .items = items, .n_items = p->n_extra};
     m->only_if = "projection";
-    m->name = name;
-    /* what the extras read, as the first instance has it */
-    int from = extra->inputs[0], made = t->m->maker[from] - p->first;
-    int base = t->places[0].first;
-    if (made < 0) {
-        from = c->input;
-    } else {
-        int back = made > p->extra_at ? made - p->n_extra : made;
-        from = t->m->e->steps[base + back].outputs[0];
-    }
-    pt_step *join = &c->steps[p->join];
-    select->name = name;
-    select->op = PN_N_OPS;
-    select->n_members = 1;
-    select->members[0] = m;
-    select->is_infix = true;
-    select->n_inputs = from == join->inputs[p->join_input] ? 1 : 2;
-    select->inputs[0] = join->inputs[p->join_input];
-    select->inputs[1] = from;
-    select->text = select->n_inputs == 1 ? "$0 if @0 is None else @0($0)"
-                                         : "$0 if @0 is None else @0($1)";
-    select->n_outputs = 1;
-    select->outputs[0] = select_value;
-    int *inputs = pt_alloc(t->e, (size_t)join->n_inputs, sizeof(*inputs));
-    if (t->e->is_failed) return;
-    memcpy(inputs, join->inputs, (size_t)join->n_inputs * sizeof(*inputs));
-    inputs[p->join_input] = select_value;
-    join->inputs = inputs;
-    /* as early as it can stand */
+    m->name = p->n_extra > 1 ? "shortcut"
+                             : pt_trimmed(extra->name, pt_first_name(first, p->length),
+                                          pt_common_prefix(first, p->length));
+    return m;
+}
+
+/* a step of the body, behind those that make what it reads */
+static void insert_step(pt_class *c, const pt_step *s)
+{
     int place = 0;
     for (int i = 0; i < c->n_steps; i++)
         for (int k = 0; k < c->steps[i].n_outputs; k++)
-            for (int n = 0; n < select->n_inputs; n++)
-                if (c->steps[i].outputs[k] == select->inputs[n] && i + 1 > place)
+            for (int n = 0; n < s->n_inputs; n++)
+                if (c->steps[i].outputs[k] == s->inputs[n] && i + 1 > place)
                     place = i + 1;
-    pt_step moved = *select;
     memmove(&c->steps[place + 1], &c->steps[place],
-            (size_t)(c->n_steps - place) * sizeof(moved));
-    c->steps[place] = moved;
+            (size_t)(c->n_steps - place) * sizeof(*c->steps));
+    c->steps[place] = *s;
     c->n_steps++;
 }
 
-/* a value that only the variant has: the output of its extras */
-static int value_of_extras(const template *t, const pt_place *p)
+/* "x if self.sc is None else self.sc(y)", as early as both are known; its value has the
+ * number of what the extras make at place p */
+static void add_select(template *t, const pt_place *p)
 {
-    return t->m->e->steps[p->first + p->extra_at + p->n_extra - 1].outputs[0];
-}
-
-/* a convolution with what follows it, not a unit */
-static bool is_layer(const pt_step *from, int length)
-{
-    return length <= 3 && from[0].op == PN_OP_CONV;
-}
-
-/* the number at the end of a name, which has letters before it; -1: none */
-static int number_of(const char *name)
-{
-    size_t n = strlen(name), at = n;
-    while (at && isdigit((unsigned char)name[at - 1]))
-        at--;
-    return at && at < n && n - at < 6 ? atoi(name + at) : -1;
-}
-
-/* conv4, bn4, conv5 ... of a class are conv1, bn1, conv2: nets that number their layers
- * from end to end do not do so for its sake */
-static void renumber(template *t)
-{
-    int least = INT_MAX;
-    for (int i = 0; i < t->c->n_steps; i++)
-        for (int k = 0; k < t->c->steps[i].n_members; k++) {
-            const pt_member *m = t->c->steps[i].members[k];
-            if (m->only_if || !m->make) continue;
-            int number = number_of(m->name);
-            if (number < 0) return;
-            if (number < least) least = number;
-        }
-    if (least < 2 || least == INT_MAX) return;
-    for (int i = 0; i < t->c->n_steps; i++)
-        for (int k = 0; k < t->c->steps[i].n_members; k++) {
-            pt_member *m = t->c->steps[i].members[k];
-            if (m->only_if || !m->make) continue;
-            size_t n = strlen(m->name);
-            while (isdigit((unsigned char)m->name[n - 1]))
-                n--;
-            m->name = pt_format(t->e, "%.*s%d", (int)n, m->name,
-                                number_of(m->name) - least + 1);
-        }
-}
-
-static const char *layer_member(const pt_step *s)
-{
-    return s->op == PN_OP_CONV ? "conv" : s->op == PN_OP_BATCH_NORM ? "bn" : "act";
+    const pt_step *last = &t->m->e->steps[p->first + p->extra_at + p->n_extra - 1];
+    pt_step *join = &t->c->steps[p->join], select = {.op = PN_N_OPS, .is_infix = true};
+    int *inputs = pt_alloc(t->e, (size_t)join->n_inputs, sizeof(*inputs));
+    select.members[0] = make_projection(t, p);
+    select.inputs = pt_alloc(t->e, 2, sizeof(*select.inputs));
+    if (t->e->is_failed) return;
+    /* what the extras read, as the first instance has it */
+    int from = p->extra_from < 0
+                   ? t->c->input
+                   : t->m->e->steps[t->places[0].first + p->extra_from].outputs[0];
+    select.name = select.members[0]->name;
+    select.n_members = select.n_outputs = 1;
+    select.outputs = last->outputs;
+    select.inputs[0] = join->inputs[p->join_input];
+    select.inputs[1] = from;
+    select.n_inputs = from == select.inputs[0] ? 1 : 2;
+    select.text = select.n_inputs == 1 ? "$0 if @0 is None else @0($0)"
+                                       : "$0 if @0 is None else @0($1)";
+    memcpy(inputs, join->inputs, (size_t)join->n_inputs * sizeof(*inputs));
+    inputs[p->join_input] = last->outputs[0];
+    join->inputs = inputs;
+    insert_step(t->c, &select);
 }
 
 static void make_body(template *t)
@@ -283,24 +210,24 @@ static void make_body(template *t)
     int *offsets = pt_alloc(t->e, (size_t)t->n_places, sizeof(*offsets));
     const pt_step *from = &t->m->e->steps[base->first];
     size_t prefix = pt_common_prefix(from, base->length);
-    const char *of = first_name(from, base->length);
+    const char *of = pt_first_name(from, base->length);
     if (t->e->is_failed) return;
     for (int i = 0; i < base->length && !t->e->is_failed; i++) {
         for (int k = 0; k < t->n_places; k++)
             offsets[k] = offset_in(&t->places[k], i);
         t->c->steps[i] = from[i];
         generalise_step(t, &t->c->steps[i], offsets);
-        trim_names(&t->c->steps[i], of, prefix);
-        if (is_layer(from,
-                     base->length)) /* they have no names of their own in all nets */
+        pt_trim_names(&t->c->steps[i], of, prefix);
+        /* layers have no names of their own in all nets */
+        if (pt_is_layer(from, base->length))
             for (int k = 0; k < t->c->steps[i].n_members; k++)
-                t->c->steps[i].members[k]->name = layer_member(&from[i]);
+                t->c->steps[i].members[k]->name = pt_layer_member(&from[i]);
         t->c->n_steps++;
     }
     for (int k = 0; k < t->n_places && !variant; k++)
         if (t->places[k].n_extra) variant = &t->places[k];
-    if (variant && !t->e->is_failed) add_select(t, variant, value_of_extras(t, variant));
-    if (!t->e->is_failed) renumber(t);
+    if (variant && !t->e->is_failed) add_select(t, variant);
+    if (!t->e->is_failed) pt_renumber(t->e, t->c);
     pt_name_members(t->e, t->c->steps, t->c->n_steps);
 }
 
@@ -336,52 +263,13 @@ static void fill_instance(template *t, pt_member *instance, const pt_place *p)
     }
 }
 
-/* what a layer is called anywhere, so that it tells nothing about a unit */
-static bool is_generic(const char *word, size_t n)
-{
-    static const char *const words[] = {"conv", "bn",     "batchnorm", "layer", "layers",
-                                        "relu", "conv2d", "norm",      "dense", "fc"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (strlen(words[i]) == n && !strncmp(word, words[i], n)) return true;
-    return false;
-}
-
-/* length of the name of a stretch: the beginning that its layers share */
-static size_t shared_name(const pt_step *from, int length)
-{
-    size_t n = pt_common_prefix(from, length);
-    const char *name = first_name(from, length);
-    for (;;) {
-        while (n && !isalnum((unsigned char)name[n - 1]))
-            n--;
-        size_t begin = n;
-        while (begin && isalpha((unsigned char)name[begin - 1]))
-            begin--;
-        if (begin == 0 || !is_generic(name + begin, n - begin)) return n;
-        n = begin;
-    }
-}
-
-/* conv_1 for conv_1_conv2d, conv_1_batchnorm ...; unit1_conv1 for that, unit1_bn2 ... */
-static const char *instance_name(pt_export *e, const pt_step *from, int length)
-{
-    size_t prefix = pt_common_prefix(from, length), n;
-    const char *name = first_name(from, length);
-    bool is_said = !strncmp(name + prefix, "conv", 4) &&
-                   isalpha((unsigned char)name[strlen(name) - 1]);
-    if (is_layer(from, length) && !is_said) return name;
-    n = shared_name(from, length);
-    if (!n && !is_layer(from, length)) return ""; /* named after its class */
-    return n ? pt_format(e, "%.*s", (int)n, name) : name;
-}
-
 static void make_instance(template *t, int index, pt_step *out)
 {
     const pt_place *p = &t->places[index];
     const pt_step *from = &t->m->e->steps[p->first];
     size_t n_tensors = 0;
     pt_member *m = pt_alloc(t->e, 1, sizeof(*m));
-    *out = (pt_step){.name = instance_name(t->e, from, p->length),
+    *out = (pt_step){.name = pt_instance_name(t->e, from, p->length),
                      .op = PN_N_OPS,
                      .text = "@0($0)",
                      .n_inputs = 1,
@@ -426,54 +314,6 @@ static void order_params(template *t)
         }
 }
 
-static const char *layer_word(pt_export *e, const pt_step *s)
-{
-    switch (s->op) {
-    case PN_OP_CONV:
-        return "Conv";
-    case PN_OP_BATCH_NORM:
-        return "BN";
-    case PN_OP_RELU:
-        return "ReLU";
-    case PN_OP_CLIP:
-        return strcmp(s->text, "F.relu6($0)") ? "Clip" : "ReLU6";
-    case PN_OP_PRELU:
-        return "PReLU";
-    case PN_OP_LEAKY_RELU:
-        return "LeakyReLU";
-    default:
-        return s->op < PN_N_OPS ? pt_format(e, "%s", pn_op_name((pn_op)s->op)) : "Block";
-    }
-}
-
-/* ConvBNReLU for a layer; for a unit the last word of its own name, without its number */
-static const char *class_name_of(template *t)
-{
-    const pt_step *from = &t->m->e->steps[t->places[0].first];
-    int length = t->places[0].length;
-    const char *name = first_name(from, length), *text = "";
-    if (is_layer(from, length)) {
-        for (int i = 0; i < length; i++)
-            text = pt_format(t->e, "%s%s", text, layer_word(t->e, &from[i]));
-        return text;
-    }
-    size_t end = shared_name(from, length), begin;
-    while (end && !isalpha((unsigned char)name[end - 1]))
-        end--;
-    for (begin = end; begin && isalpha((unsigned char)name[begin - 1]);)
-        begin--;
-    bool is_word = end - begin >= 4 && end - begin <= 20;
-    if (is_word && strncmp(name + begin, "stage", 5) != 0 &&
-        strncmp(name + begin, "layer", 5) != 0 &&
-        strncmp(name + begin, "features", 8) != 0)
-        return pt_camel_case(
-            t->e, pt_format(t->e, "%.*s", (int)(end - begin), name + begin), "Block");
-    const pt_step *last = &from[length - 1];
-    for (int i = 0; i < length; i++)
-        if (from[i].op == PN_OP_ADD) return "ResidualBlock";
-    return last->op == PN_OP_CONCAT ? "ConcatBlock" : "Block";
-}
-
 void pt_make_class(pt_export *e, const pt_matcher *m, const pt_place *places, int n,
                    pt_step *instances)
 {
@@ -485,7 +325,9 @@ void pt_make_class(pt_export *e, const pt_matcher *m, const pt_place *places, in
     if (e->is_failed) return;
     *c = (pt_class){.steps = steps, .params = params};
     t.c = c;
-    c->name = pt_unique(e, &e->class_names, class_name_of(&t));
+    c->name =
+        pt_unique(e, &e->class_names,
+                  pt_class_name(e, &m->e->steps[places[0].first], places[0].length));
     pt_is_closed(m, places[0].first, places[0].length, &c->input);
     c->output = m->e->steps[places[0].first + places[0].length - 1].outputs[0];
     make_body(&t);

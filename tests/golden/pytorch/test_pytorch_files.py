@@ -160,6 +160,41 @@ class Files(unittest.TestCase):
                     self.assertIn(hashlib.sha256(value.tobytes()).digest(), arrays, key)
 
 
+class Projections(unittest.TestCase):
+    def test_projections_that_read_different_values_are_not_of_one_class(self):
+        try:
+            from onnx import TensorProto, helper, numpy_helper, save
+        except ImportError:
+            self.skipTest("python3-onnx is not installed")
+        nodes, weights = [], []
+
+        def conv(name, x):
+            weights.append(numpy_helper.from_array(np.zeros((2, 2, 1, 1), np.float32), name + ".weight"))
+            nodes.append(helper.make_node("Conv", [x, name + ".weight"], [name], name=name))
+            return name
+
+        at = "data"
+        for i, projected in enumerate(("", "input", "", "inner", "input")):
+            a = conv(f"unit{i}.conv1", at)
+            nodes.append(helper.make_node("Relu", [a], [a + "r"]))
+            b = conv(f"unit{i}.conv2", a + "r")
+            side = conv(f"unit{i}.sc", {"input": at, "inner": a + "r"}[projected]) if projected else at
+            nodes.append(helper.make_node("Add", [b, side], [f"sum{i}"]))
+            at = f"sum{i}"
+        shape = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", 2, 3, 3]) for n in ("data", at)]
+        model = helper.make_model(helper.make_graph(nodes, "g", shape[:1], shape[1:], weights),
+                                  opset_imports=[helper.make_opsetid("", 13)])
+        model.ir_version = 7
+        with tempfile.TemporaryDirectory() as tmp:
+            save(model, tmp + "/in.onnx")
+            done = convert(PENULT, [tmp + "/in.onnx"], tmp + "/net.py")
+            self.assertEqual(0, done.returncode, done.stderr)
+            source = source_of(tmp + "/net.py")
+            self.assertIn("x if self.sc is None else self.sc(x)", source)
+            self.assertEqual(2, source.count("projection=True"))
+            self.assertEqual(5 * 2 + 3, len(read_pth(tmp + "/net.pth")))
+
+
 class Hostile(unittest.TestCase):
     def make(self, names, path):
         from onnx import TensorProto, helper, numpy_helper, save
