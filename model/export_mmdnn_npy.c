@@ -117,7 +117,10 @@ static pn_status write_floats(const stream *s, const float *x, size_t n)
 
 static pn_status stream_straight(const stream *s, const pn_ir_array *a)
 {
+    const pn_value *v = a->own ? NULL : &s->w->g->values[a->value];
     pn_status st = PN_OK;
+    if (v && v->dtype == PN_F32 && v->size_bytes == bytes_of(a))
+        return pn_outfile_write(s->to, v->data, v->size_bytes, s->err);
     for (size_t at = 0, n; at < a->n && !st; at += n) {
         n = a->n - at < CHUNK_FLOATS ? a->n - at : CHUNK_FLOATS;
         st = read_floats(s, a, at, n);
