@@ -1,5 +1,5 @@
-/* A conversion with every allocation failing once: PN_ENOMEM, and nothing leaked (the
- * sanitizer watches). */
+/* A conversion, its export and its proof with every allocation failing once: PN_ENOMEM,
+ * and nothing leaked (the sanitizer watches). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,9 @@
 
 #include "checkpoint.h"
 #include "penult/convert.h"
+#include "penult/export.h"
 #include "penult/log.h"
+#include "penult/parity.h"
 #include "tests/support/alloc_fail.h"
 
 static void say_nothing(void *cookie, pn_log_level level, const char *line)
@@ -99,10 +101,83 @@ static void every_failed_allocation_is_out_of_memory(void **state)
     bytes_fini(&b);
 }
 
+/* a net that every format has words for */
+static pn_graph *convert_golden(void)
+{
+#define GOLDEN PN_SOURCE_DIR "/tests/golden/mxnet/last-window/net"
+    static const char *const inputs[] = {GOLDEN "-symbol.json", GOLDEN "-0000.params"};
+    static const char *const shape[] = {"3,8,8"};
+    const pn_convert_opts o = {
+        .inputs = inputs, .n_inputs = 2, .input_shapes = shape, .n_input_shapes = 1};
+    pn_graph *g = NULL;
+    pn_log_setup(PN_LOG_INFO, say_nothing, NULL);
+    assert_int_equal(pn_convert(&g, &o, NULL), PN_OK);
+    return g;
+}
+
+static void every_failed_allocation_of_an_export_leaves_no_file(void **state)
+{
+    (void)state;
+    static const char *const formats[][3] = {{"o.onnx"}, {"o.pb", "o.json", "o.npy"}};
+    pn_graph *g = convert_golden();
+    char folder[] = "/tmp/penult-nomem-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    for (size_t f = 0; f < sizeof(formats) / sizeof(formats[0]); f++) {
+        bool has_failed = true;
+        long n = 0;
+        for (; has_failed; n++) {
+            pn_err err = {0};
+            snprintf(path, sizeof(path), "%s/%s", folder, formats[f][0]);
+            pn_alloc_fail_at(n);
+            pn_status st = pn_export(g, path, &err);
+            has_failed = pn_alloc_has_failed();
+            pn_alloc_fail_at(-1);
+            if (st && st != PN_ENOMEM)
+                fail_msg("%s, allocation %ld: %s, \"%s\"", path, n, pn_status_name(st),
+                         pn_err_text(&err));
+            pn_err_clear(&err);
+            for (int i = 0; i < 3 && formats[f][i]; i++) {
+                snprintf(path, sizeof(path), "%s/%s", folder, formats[f][i]);
+                assert_int_equal(unlink(path) == 0, st == PN_OK);
+            }
+        }
+        assert_true(n > 20);
+    }
+    assert_int_equal(rmdir(folder), 0); /* nothing else either */
+    pn_graph_free(&g);
+}
+
+static void every_failed_allocation_of_a_proof_is_out_of_memory(void **state)
+{
+    (void)state;
+    pn_graph *g = convert_golden();
+    const pn_parity_opts o = {.cpu = PN_CPU_C, .threads = 1};
+    bool has_failed = true;
+    long n = 0;
+    for (; has_failed; n++) {
+        pn_parity p = {0};
+        pn_err err = {0};
+        pn_alloc_fail_at(n);
+        pn_status st = pn_parity_check(&p, g, &o, &err);
+        has_failed = pn_alloc_has_failed();
+        pn_alloc_fail_at(-1);
+        if (st && st != PN_ENOMEM)
+            fail_msg("allocation %ld: %s, \"%s\"", n, pn_status_name(st),
+                     pn_err_text(&err));
+        if (!st) assert_true(pn_parity_holds(&p));
+        pn_parity_fini(&p);
+        pn_err_clear(&err);
+    }
+    assert_true(n > 20);
+    pn_graph_free(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_failed_allocation_is_out_of_memory),
+        cmocka_unit_test(every_failed_allocation_of_an_export_leaves_no_file),
+        cmocka_unit_test(every_failed_allocation_of_a_proof_is_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
