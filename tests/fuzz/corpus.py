@@ -36,7 +36,7 @@ def blocks(data):
         at += 4 + size
 
 
-def onnx():
+def onnx_inputs():
     parts = list(blocks(read("tests/unit/model/onnx_cases.bin")))
     return parts[1::4] + files("tests/golden/onnx_ops/*.onnx", 4096)
 
@@ -153,6 +153,47 @@ def datum():
     return [bytes([mode]) + body for mode in range(3) for body in bodies]
 
 
+def npz():
+    import io
+
+    import numpy as np
+    inputs = []
+    arrays = [np.arange(6, dtype=t).reshape(2, 3) for t in ("<f4", ">f4", "<f8", "<f2", "|u1", "|i1", "<i4", "<i8")]
+    arrays += [np.asfortranarray(arrays[0]), np.float32(3).reshape(()), np.zeros((0, 2), "f4"), np.ones(3, bool)]
+    for a in arrays:
+        to = io.BytesIO()
+        np.save(to, a)
+        inputs.append(to.getvalue())
+    for save in (np.savez, np.savez_compressed):
+        to = io.BytesIO()
+        save(to, a=arrays[0], **{"arg:w": arrays[3], "b": arrays[8]})
+        inputs.append(to.getvalue())
+    return inputs
+
+
+def external():
+    """the models of make_onnx_cases.py with a weight moved out"""
+    import onnx
+    inputs = []
+    for data in onnx_inputs():
+        model = onnx.load_model_from_string(data)
+        moved = [t for t in model.graph.initializer if t.raw_data and len(t.raw_data) < 2048]
+        at = 0
+        for t in moved:
+            for key, value in (("location", "w"), ("offset", str(at)), ("length", str(len(t.raw_data)))):
+                t.external_data.add(key=key, value=value)
+            at += len(t.raw_data) // 2
+            t.data_location = onnx.TensorProto.EXTERNAL
+            t.ClearField("raw_data")
+        if moved and len(inputs) < 60:
+            inputs.append(model.SerializeToString())
+    return inputs
+
+
+SEEDS = {"onnx": onnx_inputs, "mxnet": mxnet, "params": params, "labels": labels, "record": record, "config": config,
+         "image": image, "datum": datum, "npz": npz, "external": external}
+
+
 def store(folder, inputs):
     os.makedirs(folder, exist_ok=True)
     for data in inputs:
@@ -164,7 +205,7 @@ def main(verb, source, to):
     if verb == "unpack":
         store(to, blocks(read(os.path.abspath(source))))
     elif verb == "seeds":
-        store(to, globals()[source]())
+        store(to, SEEDS[source]())
     else:
         inputs = sorted((read(os.path.abspath(os.path.join(source, n))) for n in os.listdir(source)),
                         key=lambda b: (len(b), b))
