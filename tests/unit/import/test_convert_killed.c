@@ -93,7 +93,8 @@ int __wrap_unlink(const char *path)
 
 static const struct format {
     const char *files[3]; /**< that of the command line first */
-} formats[] = {{{"o.onnx"}}, {{"o.pb", "o.json", "o.npy"}}};
+} formats[] = {
+    {{"o.onnx"}}, {{"o.pb", "o.json", "o.npy"}}, {{"o.py", "o.safetensors", "o.pth"}}};
 enum { N_FORMATS = sizeof(formats) / sizeof(formats[0]), N_FILES = 3 };
 
 static char folder[64];
