@@ -190,8 +190,18 @@ def external():
     return inputs
 
 
-SEEDS = {"onnx": onnx_inputs, "mxnet": mxnet, "params": params, "labels": labels, "record": record, "config": config,
-         "image": image, "datum": datum, "npz": npz, "external": external}
+def pickle():
+    import pickle as writer
+
+    import numpy as np
+    values = [{"a": np.arange(6, dtype="f4").reshape(2, 3)}, {"l": {"weights": np.ones((2, 2), ">f8"), "n": 1.5}},
+              [None, True, -1, 1 << 40, "é", b"b", (1, 2), []], np.float32(2), np.array({"a": np.zeros(3)}, dtype=object)]
+    return [writer.dumps(v, protocol) for v in values for protocol in range(2, 6)] + [
+        npy[10 + int.from_bytes(npy[8:10], "little"):] for npy in files("tests/golden/mmdnn/*/*.npy") if b"|O" in npy[:64]]
+
+
+SEEDS = {"onnx": onnx_inputs, "external": external, "mxnet": mxnet, "params": params, "npz": npz, "mmdnn": mmdnn,
+         "pickle": pickle, "labels": labels, "record": record, "config": config, "image": image, "datum": datum}
 
 
 def store(folder, inputs):

@@ -1,19 +1,9 @@
-/* MMdnn's IR: the length of the graph (u32), the graph, and behind it the weights; and
- * what was read written again. */
+/* MMdnn's IR: the length of the graph (u32), the graph, and behind it the weights. */
 #include <string.h>
 
 #include "base/bytes.h"
 #include "model/import_mmdnn.h"
-#include "penult/export.h"
 #include "tests/fuzz/fuzz.h"
-
-static void write_again(const pn_graph *g)
-{
-    char path[256];
-    pn_err err = {0};
-    snprintf(path, sizeof(path), "%s/again.pb", pn_fuzz_folder());
-    pn_fuzz_said_why(pn_export(g, path, &err), &err);
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -33,7 +23,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (g) {
         pn_fuzz_n_accepted++;
         pn_fuzz_graph(g);
-        write_again(g);
     }
     pn_graph_free(&g);
     return 0;
