@@ -97,6 +97,8 @@ static const struct format {
     {{"o.onnx"}}, {{"o.pb", "o.json", "o.npy"}}, {{"o.py", "o.safetensors", "o.pth"}}};
 enum { N_FORMATS = sizeof(formats) / sizeof(formats[0]), N_FILES = 3 };
 
+/* an output of MMdnn's format replaces no .json that is none */
+static const char old[] = "{\"node\": []}";
 static char folder[64];
 static pn_graph *graph;
 
@@ -146,7 +148,7 @@ static void put_old(const struct format *t)
     for (int i = 0; i < N_FILES && t->files[i]; i++) {
         FILE *f = fopen(path_of(t->files[i]), "w");
         assert_non_null(f);
-        fputs("old", f);
+        fputs(old, f);
         fclose(f);
     }
 }
@@ -178,7 +180,7 @@ static int state_of(const whole *w, const struct format *t, int i)
     size_t size = 0;
     char *is = contents(t->files[i], &size);
     int found = !is                                                    ? ABSENT
-                : size == 3 && !memcmp(is, "old", 3)                   ? OLD
+                : size == sizeof(old) - 1 && !memcmp(is, old, size)    ? OLD
                 : size == w->size[i] && !memcmp(is, w->bytes[i], size) ? NEW
                                                                        : -1;
     free(is);
@@ -257,7 +259,7 @@ static void a_full_disk_leaves_the_old_or_all_of_the_new(void **state)
             full_from = -1;
             /* the last call of all makes a name durable that stands already */
             if (st) {
-                assert_int_equal(st, PN_EFULL);
+                if (st != PN_EFULL) fail_msg("%s", pn_err_text(&err));
                 assert_non_null(strstr(pn_err_text(&err), folder));
             }
             pn_err_clear(&err);
