@@ -191,7 +191,7 @@ class Projections(unittest.TestCase):
             self.assertEqual(0, done.returncode, done.stderr)
             source = source_of(tmp + "/net.py")
             self.assertIn("x if self.sc is None else self.sc(x)", source)
-            self.assertEqual(2, source.count("projection=True"))
+            self.assertIn("self.unit3_sc(x)", source)  # the one that reads inside its unit stands flat
             self.assertEqual(5 * 2 + 3, len(read_pth(tmp + "/net.pth")))
 
 
