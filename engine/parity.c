@@ -5,6 +5,7 @@
 #include "penult/parity.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +25,8 @@ typedef struct check {
     void *block; /* the arena's */
     float *arena, *scratch;
     size_t scratch_floats;
-    int threads;
+    int threads; /* of the engine */
+    bool walks_ahead;
 } check;
 
 static pn_status no_memory(pn_err *err)
@@ -212,20 +214,88 @@ static void note_layer(check *c, const pn_layer *l, int v)
  * holds, and is judged with the one that reads it. */
 static pn_status check_layer(check *c, pn_layer *l, pn_err *err)
 {
-    int values[4];
-    pn_status st = PN_OK;
-    values_of(c, l, values);
-    for (int k = 0; k < 4 && !st; k++)
-        if (values[k] != PN_NONE) st = pn_walk64_reach(c->w, values[k], err);
-    if (st || c->w->not_finite != PN_NONE) return st;
     set_tensor(c, l->in[0], JUDGED);
     set_tensor(c, l->in[1], JUDGED);
     set_tensor(c, l->residual, JUDGED);
-    st = run_layer(c, l, err);
-    if (!st && values[3] != PN_NONE) note_layer(c, l, values[3]);
+    pn_status st = run_layer(c, l, err);
+    const int v = value_of(c, l->out);
+    if (!st && v != PN_NONE) note_layer(c, l, v);
+    return st;
+}
+
+static void drop_values(check *c, const pn_layer *l)
+{
+    int values[4];
+    values_of(c, l, values);
     for (int k = 0; k < 4; k++)
         if (values[k] != PN_NONE) pn_walk64_drop(c->w, values[k]);
-    return st;
+}
+
+/* ---- the walk, a layer ahead ---- */
+
+/* While the engine works on one layer, another thread walks to the values of the next.
+ * Between begin_step() and end_step() the walk is that thread's, but for values that
+ * earlier layers keep. */
+typedef struct steps {
+    check *c;
+    const pn_layer *layer;
+    pthread_t thread;
+    bool is_running;
+    pn_status st;
+    pn_err err;
+} steps;
+
+static void *reach_layer(void *arg)
+{
+    steps *s = arg;
+    int values[4];
+    values_of(s->c, s->layer, values);
+    for (int k = 0; k < 4 && !s->st; k++)
+        if (values[k] != PN_NONE) s->st = pn_walk64_reach(s->c->w, values[k], &s->err);
+    return NULL;
+}
+
+static void *reach_alone(void *arg)
+{
+    const int before = pn_team_alone(); /* this thread's own setting */
+    reach_layer(arg);
+    pn_team_restore(before);
+    return NULL;
+}
+
+static void begin_step(steps *s, int layer)
+{
+    if (layer >= s->c->m->n_layers) return;
+    s->layer = &s->c->m->layers[layer];
+    s->is_running =
+        s->c->walks_ahead && pthread_create(&s->thread, NULL, reach_alone, s) == 0;
+    if (!s->is_running) reach_layer(s);
+}
+
+/* @return PN_END where the numbers have left float's range */
+static pn_status end_step(steps *s, pn_err *err)
+{
+    if (s->is_running) pthread_join(s->thread, NULL);
+    s->is_running = false;
+    if (s->st) return pn_fail(err, s->st, "%s", pn_err_text(&s->err));
+    return s->c->w->not_finite != PN_NONE ? PN_END : PN_OK;
+}
+
+static pn_status check_each(check *c, pn_err *err)
+{
+    steps s = {.c = c};
+    pn_status st = PN_OK;
+    begin_step(&s, 0);
+    for (int i = 0; !st && i < c->m->n_layers; i++) {
+        st = end_step(&s, err);
+        if (i) drop_values(c, &c->m->layers[i - 1]);
+        if (st) break;
+        begin_step(&s, i + 1);
+        st = check_layer(c, &c->m->layers[i], err);
+    }
+    if (s.is_running) pthread_join(s.thread, NULL);
+    pn_err_clear(&s.err);
+    return st == PN_END ? PN_OK : st;
 }
 
 /* ---- the whole ---- */
@@ -277,8 +347,7 @@ static pn_status check_layers(check *c, pn_err *err)
     pn_status st = make_room(c, err);
     if (st) return st;
     set_tensor(c, c->m->input, FREE);
-    for (int i = 0; !st && i < c->m->n_layers; i++)
-        st = check_layer(c, &c->m->layers[i], err);
+    st = check_each(c, err);
     if (!st) st = finish_walk(c, err);
     if (!st && !c->out->not_finite) st = check_outputs(c, err);
     return st;
@@ -343,6 +412,8 @@ pn_status pn_parity_between(pn_parity *out, const pn_graph *g, const pn_graph *r
     pn_status st = PN_OK;
     do {
         check c = {.out = out, .g = g, .run = run, .threads = o->threads};
+        c.walks_ahead = o->threads > 1;
+        c.threads -= c.walks_ahead;
         out->worst = -1;
         st = check_once(&c, o, err);
         check_fini(&c);

@@ -14,6 +14,7 @@ enum { MAX_LISTED = 100 };
 
 /* ---- what goes wrong ---- */
 
+PN_PRINTF(3, 0)
 static void note(pn_mmdnn *im, pn_mm_text *t, const char *fmt, va_list args)
 {
     char text[400];
