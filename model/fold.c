@@ -282,15 +282,19 @@ static bool may_look_at(pn_fold *f, int64_t count)
     return true;
 }
 
-/* image n's element i is i + n * count */
+/* image n's element i is i + n * count: for any batch, or for the one that the file was
+ * exported with */
 static bool reads_in_order(const pn_known *k, int64_t count)
 {
-    if (!k->has_batch || k->shape.ndim < 1 || k->shape.dim[0] != PN_DIM_FREE ||
-        pn_shape_count(&k->shape) != count)
-        return false;
-    for (int64_t i = 0; i < count; i++) {
+    if (k->shape.ndim < 1) return false;
+    const bool is_open = k->shape.dim[0] == PN_DIM_FREE;
+    int64_t all = count;
+    if (!is_open && __builtin_mul_overflow(count, k->shape.dim[0], &all)) return false;
+    if (pn_shape_count(&k->shape) != all) return false;
+    for (int64_t i = 0; i < all; i++) {
         pn_affine a;
-        if (!pn_known_int(k, i, &a) || a.fixed != i || a.batch || a.image != count)
+        if (!pn_known_int(k, i, &a) || a.fixed != i || a.batch ||
+            a.image != (is_open ? count : 0))
             return false;
     }
     return true;
@@ -318,11 +322,12 @@ pn_status pn_fold_strided(pn_shape_job *j)
     feeder.err = NULL; /* what is wrong with it has been said */
     if (!x->has_shape || x->shape.ndim < 1 || x->shape.dim[0] != PN_DIM_FREE ||
         pn_job_ints(&feeder, 1, "shape", &target, 1, &n_target) || n_target != 1 ||
-        target != -1 || !may_look_at(j->fold, pn_shape_count(&x->shape)) ||
+        target != -1 || !may_look_at(j->fold, pn_shape_count(&index.shape)) ||
         !reads_in_order(&index, pn_shape_count(&x->shape)))
         return PN_OK;
     n->inputs[0] = reshape->inputs[0];
     n->op = PN_OP_RESHAPE;
     n->n_attrs = 0;
+    index.shape.dim[0] = PN_DIM_FREE;
     return pn_job_spell(j, 1, index.shape.dim, index.shape.ndim);
 }

@@ -29,7 +29,8 @@ PLAIN = [("torchscript", 9, "free", ""), ("torchscript", 13, "free", "unfolded")
 HALF = [("dynamo", N, "free", "half weights"), ("torchscript", 17, "free", "half")]
 MORE = {"resnet18": [("torchscript", o, "free", "") for o in (10, 11, 12, 14, 15, 16, 17, 18, 19)] +
         [("dynamo", o, 2, "external") for o in range(19, N)],
-        "convnext_tiny": [("torchscript", 17, "free", ""), ("dynamo", 20, "free", "")],
+        "convnext_tiny": [("torchscript", 17, "free", ""), ("dynamo", 20, "free", ""),
+                          ("dynamo", 25, "free", "")],
         "shufflenet_v2_x1_0": [("torchscript", 17, 1, "unfolded"), ("torchscript", 20, "free", "unfolded")]}
 
 

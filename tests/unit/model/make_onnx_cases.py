@@ -248,7 +248,8 @@ case("short_data", [n("Add", "x,c")], {"c": (3, 1, 1)}, edit=short, run=False,
 
 
 def literal_batch(model):
-    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    if model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
+        model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
 
 
 def literal(key, nodes, consts, shape, expect):
@@ -261,6 +262,9 @@ literal("front", G + [n("Reshape", "p,t")], {"t": I(1, 3)}, (1, 3, 9, 12), "y Nx
 literal("infer", G + [n("Reshape", "p,t")], {"t": I(1, -1)}, (1, 3, 9, 12), "y Nx3\n")
 literal("split", [n("Reshape", "x,t")], {"t": I(1, 3, -1, 12)}, (1, 3, 9, 12), "y Nx3x9x12\n")
 literal("seven", G + [n("Reshape", "p,t")], {"t": I(7, 3)}, (7, 3, 9, 12), "y Nx3\n")
+for size in (1, 2):
+    literal("strided%d" % size, [n("Reshape", "x,m", "f"), n("Gather", "f,i")],
+            {"m": I(-1), "i": np.arange(size * 24).reshape(size, 4, 6)}, (size, 2, 3, 4), "y Nx4x6\n")
 
 # typed data instead of raw
 T = helper.make_tensor
