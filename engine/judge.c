@@ -101,8 +101,8 @@ static void judge_one(const pn_array64 *want, int64_t k, float got, tally *t)
     const double d = difference(got, want->x[k]), rounded = PN_U * pn_mag(want->x[k]);
     const double most = (want->most ? want->most[k] : rounded) + rounded;
     const double usual = (want->most ? want->most[want->n + k] : rounded) + rounded;
-    t->far = fmax(t->far, d);
-    t->top = fmax(t->top, fabs(want->x[k]));
+    if (d > t->far) t->far = d;
+    if (fabs(want->x[k]) > t->top) t->top = fabs(want->x[k]);
     if (d > t->used * most) t->used = d / most;
     t->squares += d * d;
     t->allowed += usual * usual;

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define INLINE inline __attribute__((always_inline))
+
 typedef struct function64 {
     pn_op op;
     double a, b, lo, hi;
@@ -20,7 +22,7 @@ static double clamp(double v, double lo, double hi)
     return v > hi ? hi : v;
 }
 
-static double value_of(const function64 *f, double x)
+static INLINE double value_of(const function64 *f, double x)
 {
     switch (f->op) {
     case PN_OP_CLIP:
@@ -66,7 +68,7 @@ static double value_of(const function64 *f, double x)
 }
 
 /* What the function's own roundings add, in u. */
-static double own_error(const function64 *f, double x, double y)
+static INLINE double own_error(const function64 *f, double x, double y)
 {
     switch (f->op) {
     case PN_OP_RELU:
@@ -91,7 +93,7 @@ static double own_error(const function64 *f, double x, double y)
 }
 
 /* The farther of the two ends; an end outside the function's domain does not count. */
-static double spread(const function64 *f, double x, double off, double y)
+static INLINE double spread(const function64 *f, double x, double off, double y)
 {
     const double up = fabs(value_of(f, x + off) - y);
     const double down = fabs(value_of(f, x - off) - y);
@@ -99,17 +101,25 @@ static double spread(const function64 *f, double x, double off, double y)
     return isnan(down) || up > down ? up : down;
 }
 
+static INLINE void apply_all(const function64 *f, const pn_array64 *x, pn_array64 *y)
+{
+    for (int64_t i = 0; i < y->n; i++)
+        y->x[i] = value_of(f, x->x[i]);
+    for (int plane = 0; y->most && plane < 2; plane++)
+        for (int64_t i = 0; i < y->n; i++)
+            y->most[plane * y->n + i] = spread(f, x->x[i], pn_off(x, plane, i), y->x[i]) +
+                                        PN_U * own_error(f, x->x[i], y->x[i]);
+}
+
 static pn_status apply(pn_walk64 *w, const pn_node *n, const function64 *f)
 {
     pn_array64 room;
     const pn_array64 *x = pn_oracle_in(w, n, 0, &room);
     pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
-    for (int64_t i = 0; y && i < y->n; i++) {
-        const double v = y->x[i] = value_of(f, x->x[i]);
-        for (int plane = 0; y->most && plane < 2; plane++)
-            y->most[plane * y->n + i] = spread(f, x->x[i], pn_off(x, plane, i), v) +
-                                        PN_U * own_error(f, x->x[i], v);
-    }
+    if (y && f->op == PN_OP_RELU) /* most of what there is: by a loop of its own */
+        apply_all(&(function64){.op = PN_OP_RELU}, x, y);
+    else if (y)
+        apply_all(f, x, y);
     pn_oracle_done(&room);
     return y ? PN_OK : PN_ENOMEM;
 }
@@ -163,7 +173,7 @@ pn_status pn_oracle_clip(pn_walk64 *w, const pn_node *n)
     return apply(w, n, &f);
 }
 
-static double value_of_two(pn_op op, double a, double b)
+static INLINE double value_of_two(pn_op op, double a, double b)
 {
     switch (op) {
     case PN_OP_ADD:
@@ -190,7 +200,7 @@ static double value_of_two(pn_op op, double a, double b)
 
 /* Own roundings in u: two for a sum, as a constant may have been rounded; three where a
  * division by a constant became a product. */
-static double own_error_of_two(pn_op op, double a, double b, double y)
+static INLINE double own_error_of_two(pn_op op, double a, double b, double y)
 {
     switch (op) {
     case PN_OP_ADD:
@@ -210,8 +220,8 @@ static double own_error_of_two(pn_op op, double a, double b, double y)
 }
 
 /* Of sums and products exactly, else at the corners. */
-static double spread_of_two(pn_op op, double a, double off_a, double b, double off_b,
-                            double y)
+static INLINE double spread_of_two(pn_op op, double a, double off_a, double b,
+                                   double off_b, double y)
 {
     if (op == PN_OP_ADD || op == PN_OP_SUM || op == PN_OP_SUB) return off_a + off_b;
     if (op == PN_OP_MUL) return fabs(a) * off_b + fabs(b) * off_a + off_a * off_b;
@@ -246,8 +256,8 @@ static int64_t offset_of(int64_t i, const pn_shape *y, const int64_t *step)
     return at;
 }
 
-/* y = a op b; y may be a. */
-static void combine(pn_op op, const pn_array64 *a, const pn_array64 *b, pn_array64 *y)
+static INLINE void combine_as(pn_op op, const pn_array64 *a, const pn_array64 *b,
+                              pn_array64 *y)
 {
     int64_t sa[PN_MAX_DIMS], sb[PN_MAX_DIMS];
     broadcast_steps(&a->shape, &y->shape, sa);
@@ -267,6 +277,15 @@ static void combine(pn_op op, const pn_array64 *a, const pn_array64 *b, pn_array
             if (last >= 0) ia += sa[last], ib += sb[last];
         }
     }
+}
+
+/* y = a op b; y may be a. */
+static void combine(pn_op op, const pn_array64 *a, const pn_array64 *b, pn_array64 *y)
+{
+    if (op == PN_OP_ADD)
+        combine_as(PN_OP_ADD, a, b, y);
+    else
+        combine_as(op, a, b, y);
 }
 
 /* Of many: two at a time, from left to right. What is so far is nobody's float. */

@@ -16,6 +16,19 @@ static pn_status open_params(pn_walk64 *w, const pn_node *n, int count,
     return PN_OK;
 }
 
+/* y = s x + t on one map; t itself is off by t_off. */
+static void scale_map(const pn_array64 *x, int64_t first, int64_t size, double s,
+                      double t, double t_off, pn_array64 *y)
+{
+    for (int64_t i = first; i < first + size; i++)
+        y->x[i] = s * x->x[i] + t;
+    for (int plane = 0; y->most && plane < 2; plane++)
+        for (int64_t i = first; i < first + size; i++)
+            y->most[plane * y->n + i] = fabs(s) * pn_off(x, plane, i) +
+                                        PN_U * (3 * pn_mag(s * x->x[i]) + 2 * pn_mag(t)) +
+                                        t_off;
+}
+
 /* y = s x + t with s = scale / sqrt(variance + epsilon), t = bias - mean s: s and t are
  * rounded once, alone or within the weights before, then product (without FMA) and sum.
  * Both sides make t in double, where bias and mean s may cancel. */
@@ -27,16 +40,10 @@ pn_status pn_oracle_batch_norm(pn_walk64 *w, const pn_node *n)
     const double epsilon = (double)pn_node_float(n, "epsilon", 1e-5F);
     const int64_t channels = y ? y->shape.dim[1] : 0;
     pn_status st = y ? open_params(w, n, 4, rooms, p, channels) : PN_ENOMEM;
-    for (int64_t i = 0; !st && i < y->n; i++) {
-        const int64_t c = i / (y->n / channels);
+    for (int64_t c = 0; !st && c < channels; c++) {
         const double s = p[0]->x[c] / sqrt(p[3]->x[c] + epsilon);
-        const double t = p[1]->x[c] - p[2]->x[c] * s;
-        const double t_off = 0x1p-50 * fabs(p[1]->x[c]);
-        y->x[i] = s * x->x[i] + t;
-        for (int plane = 0; y->most && plane < 2; plane++)
-            y->most[plane * y->n + i] = fabs(s) * pn_off(x, plane, i) +
-                                        PN_U * (3 * pn_mag(s * x->x[i]) + 2 * pn_mag(t)) +
-                                        t_off;
+        scale_map(x, c * (y->n / channels), y->n / channels, s,
+                  p[1]->x[c] - p[2]->x[c] * s, 0x1p-50 * fabs(p[1]->x[c]), y);
     }
     for (int i = 0; i < 4; i++)
         pn_oracle_done(&rooms[i]);

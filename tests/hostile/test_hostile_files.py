@@ -101,8 +101,8 @@ def json_cases(n):
     yield "one name for all", OK, symbol([op("r", [[k, 0]]) for k in range(m // 3)], [[m // 3, 0]])
     yield "unknown operators", INPUT, symbol([op("r%d" % k, [[k, 0]], "Foo") for k in range(m)], [[m, 0]])
     yield "a wide sum", OK, symbol([op("a", [[0, 0]] * n, "add_n", num_args=str(n))], [[1, 0]])
-    yield "heads", INPUT, symbol([op("a", [[0, 0]])], [[1, 0]] * n)
-    yield "attributes", INPUT, symbol([op("a", [[0, 0]], **{"k%d" % k: "v" for k in range(n // 10)})], [[1, 0]])
+    yield "heads", INPUT, symbol([op("a", [[0, 0]])], [[1, 0]] * max(n, 20000))
+    yield "attributes", INPUT, symbol([op("a", [[0, 0]], **{"k%d" % k: "v" for k in range(max(n // 10, 2000))})], [[1, 0]])
     yield "a node that reads itself", INPUT, symbol([op("a", [[1, 0]])], [[1, 0]])
     yield "a node that reads a later one", INPUT, symbol([op("a", [[2, 0]]), op("b", [[1, 0]])], [[2, 0]])
     yield "nesting", INPUT, b'{"nodes":' * n
