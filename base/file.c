@@ -13,6 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+bool pn_file_is_same(const char *a, const char *b)
+{
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
 pn_status pn_status_of_errno(int error)
 {
     switch (error) {

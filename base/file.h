@@ -3,6 +3,7 @@
 #ifndef PN_BASE_FILE_H
 #define PN_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,9 @@ PN_MUST_CHECK pn_status pn_file_open(pn_file **out, const char *path, pn_err *er
 PN_MUST_CHECK pn_status pn_file_open_beside(pn_file **out, const char *beside,
                                             const char *name, pn_err *err);
 void pn_file_close(pn_file **f);
+
+/** Whether both paths lead to one and the same thing that is there. */
+bool pn_file_is_same(const char *a, const char *b);
 
 /** The status for an errno of a file operation. */
 pn_status pn_status_of_errno(int error);

@@ -12,7 +12,7 @@
 #include "penult/graph.h"
 
 static const char help[] =
-    "Usage: penult convert IN... -o OUT.onnx [OPTION]...\n"
+    "Usage: penult convert IN... -o OUT.onnx|OUT.py|OUT.pb [OPTION]...\n"
     "\n"
     "Examples:\n"
     "  penult convert net-symbol.json net-0000.params --labels synset.txt \\\n"
@@ -21,6 +21,8 @@ static const char help[] =
     "  penult convert torchvision.onnx --preprocess imagenet.yaml --features flatten \\\n"
     "         -o dressed.onnx\n"
     "  penult convert net.onnx -o net.pb        (also net.json, net.npy: MMdnn's IR)\n"
+    "  penult convert net.onnx -o net.py        (PyTorch; also net.safetensors, "
+    "net.pth)\n"
     "\n"
     "Inputs are told apart by their content: an MXNet symbol with its parameters, an "
     "ONNX\n"
@@ -32,7 +34,8 @@ static const char help[] =
     "layer by layer. A layer that misses its bound is exit status 65, and no file.\n"
     "\n"
     "Options:\n"
-    "  -o, --output FILE        where to write the model\n"
+    "  -o, --output FILE        where to write the model; a file of that name is "
+    "replaced\n"
     "  --labels FILE            one label a line, in the order of the outputs\n"
     "  --preprocess FILE        YAML record of what the network wants to see\n"
     "  --preset NAME            or one of: tutorial, mxnet-resnet\n"
@@ -95,7 +98,7 @@ static pn_status check(const pn_convert_opts *o, const char *output, pn_err *err
         return pn_fail(err, PN_EINVAL,
                        "convert: an input is wanted; see penult convert -h");
     if (!output) return pn_fail(err, PN_EINVAL, "convert: -o FILE.onnx is wanted");
-    pn_status st = pn_export_check(output, err);
+    pn_status st = pn_export_check(output, o->inputs, o->n_inputs, err);
     if (st) {
         pn_err_prefix(err, "convert");
         return st;

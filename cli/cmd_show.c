@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "cli/args.h"
 #include "cli/show.h"
 #include "pipeline/cpu_budget.h"
@@ -72,6 +73,9 @@ static pn_status check(show_args *a, pn_err *err)
                        "show: --json, --dot and --svg exclude each other");
     if (o->output && !a->dot && !a->svg)
         return pn_fail(err, PN_EINVAL, "show: -o is for --dot and --svg");
+    for (int i = 0; o->output && i < o->n_paths; i++)
+        if (pn_file_is_same(o->output, o->paths[i]))
+            return pn_fail(err, PN_EINVAL, "show: -o %s: it is an input", o->output);
     if (o->memory && (a->dot || a->svg))
         return pn_fail(err, PN_EINVAL, "show: --memory is for the table and --json");
     o->form = a->json  ? PN_SHOW_JSON

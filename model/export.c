@@ -2,16 +2,24 @@
 #include "model/export.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+
+enum { MAX_FILES = 3 };
 
 static const struct format {
     const char *ending;
     pn_export_fn *write;
+    const char *files[MAX_FILES]; /* endings of all it writes */
+    pn_status (*may_replace)(const char *path, pn_err *err);
 } formats[] = {
-    {".onnx", pn_graph_write_onnx},
-    {".pb", pn_export_mmdnn},
-    {".json", pn_export_mmdnn},
-    {".py", pn_export_pytorch},
+    {".onnx", pn_graph_write_onnx, {".onnx"}, NULL},
+    {".pb", pn_export_mmdnn, {".pb", ".json", ".npy"}, pn_export_mmdnn_may_replace},
+    {".json", pn_export_mmdnn, {".pb", ".json", ".npy"}, pn_export_mmdnn_may_replace},
+    {".py", pn_export_pytorch, {".py", ".safetensors", ".pth"}, NULL},
 };
 enum { N_FORMATS = sizeof(formats) / sizeof(formats[0]) };
 
@@ -26,7 +34,7 @@ static const struct format *format_of(const char *path)
     return NULL;
 }
 
-pn_status pn_export_check(const char *path, pn_err *err)
+static pn_status check_ending(const char *path, pn_err *err)
 {
     char endings[128];
     size_t used = 0;
@@ -39,8 +47,38 @@ pn_status pn_export_check(const char *path, pn_err *err)
     return pn_fail(err, PN_EINVAL, "%s: the name must end in %s", path, endings);
 }
 
+static pn_status check_file(const struct format *f, const char *path,
+                            const char *const *inputs, int n_inputs, pn_err *err)
+{
+    struct stat is;
+    if (stat(path, &is) == 0 && S_ISDIR(is.st_mode))
+        return pn_fail(err, PN_EEXIST, "write %s: a folder of that name is there", path);
+    for (int i = 0; i < n_inputs; i++)
+        if (pn_file_is_same(path, inputs[i]))
+            return pn_fail(err, PN_EINVAL,
+                           "write %s: it is an input: choose another name", path);
+    return f->may_replace ? f->may_replace(path, err) : PN_OK;
+}
+
+pn_status pn_export_check(const char *path, const char *const *inputs, int n_inputs,
+                          pn_err *err)
+{
+    pn_status st = check_ending(path, err);
+    if (st) return st;
+    const struct format *f = format_of(path);
+    const size_t stem = strlen(path) - strlen(f->ending);
+    char *name = malloc(stem + 16);
+    if (!name) return pn_fail(err, PN_ENOMEM, "write %s: out of memory", path);
+    for (int i = 0; !st && i < MAX_FILES && f->files[i]; i++) {
+        snprintf(name, stem + 16, "%.*s%s", (int)stem, path, f->files[i]);
+        st = check_file(f, name, inputs, n_inputs, err);
+    }
+    free(name);
+    return st;
+}
+
 pn_status pn_export(const pn_graph *g, const char *path, pn_err *err)
 {
-    pn_status st = pn_export_check(path, err);
+    pn_status st = check_ending(path, err);
     return st ? st : format_of(path)->write(g, path, err);
 }

@@ -7,6 +7,7 @@
 
 #include "model/export.h"
 #include "model/import_mmdnn.h"
+#include "model/npy.h"
 
 static const struct rule {
     pn_ir_fn *write; /* NULL: MMdnn's emitter has none, nor can it be said otherwise */
@@ -226,12 +227,24 @@ static pn_status write_file(const pn_ir *w, int kind, pn_outfile *to)
     }
 }
 
-/* NAME.json may be somebody's symbol, out of which this was made */
-static pn_status check_json(const char *path, pn_err *err)
+static bool ends_in(const char *path, const char *ending)
+{
+    const size_t n = strlen(path), m = strlen(ending);
+    return n >= m && strcmp(path + n - m, ending) == 0;
+}
+
+/* NAME.json may be somebody's symbol, out of which this was made, NAME.npy an array */
+pn_status pn_export_mmdnn_may_replace(const char *path, pn_err *err)
 {
     pn_file *f = NULL;
+    pn_npy_array array;
+    bool is_ours = true;
     if (pn_file_open(&f, path, NULL)) return PN_OK;
-    bool is_ours = !f->size || pn_mmdnn_is_json(f->data, f->size);
+    if (f->size && ends_in(path, ".json"))
+        is_ours = pn_mmdnn_is_json(f->data, f->size);
+    else if (f->size && ends_in(path, ".npy"))
+        is_ours = pn_npy_parse_header(&array, f->data, f->size, path, NULL) == PN_OK &&
+                  strstr(array.descr, "O");
     pn_file_close(&f);
     return is_ours ? PN_OK
                    : pn_fail(err, PN_EEXIST,
@@ -251,7 +264,7 @@ static pn_status write_files(const pn_ir *w, const char *path)
     for (int i = 0; i < N_FILES && !st; i++) {
         memcpy(name, path, stem);
         memcpy(name + stem, endings[i], strlen(endings[i]) + 1);
-        if (i == JSON) st = check_json(name, w->err);
+        if (i == JSON) st = pn_export_mmdnn_may_replace(name, w->err);
         if (!st) st = pn_outfile_open(&files[i], name, w->err);
         if (!st) st = write_file(w, i, files[i]);
     }

@@ -28,6 +28,9 @@
 /* what is asked for first of a file whose size says nothing (/proc says 0) */
 #define FIRST_READ_BYTES 4096
 
+/* of opening a file when there is no descriptor and none of the open ones is ours */
+#define MAX_RETRIES 20
+
 /* one batch under way */
 typedef struct reading {
     pn_batch *batch; /* NULL: free */
@@ -43,6 +46,7 @@ typedef struct slot {
     pn_item *item;
     int fd;
     bool is_parked; /* waits for a descriptor to become free */
+    int n_retries;  /* a library that holds one for a moment must not cost an item */
     uint64_t begin_ns, size;
 } slot;
 
@@ -236,6 +240,10 @@ static void on_open(uv_fs_t *req)
     if ((fd == UV_EMFILE || fd == UV_ENFILE) && l->n_busy - l->n_parked > 1) {
         s->is_parked = true; /* our own reads hold descriptors: wait for one of them */
         l->n_parked++;
+        return;
+    }
+    if ((fd == UV_EMFILE || fd == UV_ENFILE) && s->n_retries++ < MAX_RETRIES) {
+        open_file(s);
         return;
     }
     if (fd < 0) {

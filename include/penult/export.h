@@ -6,7 +6,7 @@
 #include "penult/status.h"
 
 /**
- * Write the model in the format that the ending of `path` names (see pn_export_endings).
+ * Write the model in the format that the ending of `path` names.
  * A format of several files writes them side by side under the same stem. Each file
  * appears whole or not at all, and the one at `path` last: where it stands, all stand.
  * @return PN_EINVAL for another ending, PN_EUNSUPPORTED listing every node that the
@@ -14,8 +14,13 @@
  */
 PN_MUST_CHECK pn_status pn_export(const pn_graph *g, const char *path, pn_err *err);
 
-/** Whether pn_export knows the ending, so that it is told before the work begins.
- * @return PN_EINVAL listing the endings */
-PN_MUST_CHECK pn_status pn_export_check(const char *path, pn_err *err);
+/**
+ * What can be told before the work begins: whether the ending is known, and whether each
+ * file that would be written may be: not a folder, none of the `inputs`, and not
+ * somebody's file of the same ending that MMdnn's IR would take the place of.
+ * @return PN_EINVAL listing the endings, or naming the input; PN_EEXIST
+ */
+PN_MUST_CHECK pn_status pn_export_check(const char *path, const char *const *inputs,
+                                        int n_inputs, pn_err *err);
 
 #endif

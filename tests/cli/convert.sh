@@ -25,4 +25,13 @@ cat $params > nan.params
 printf '\377\377\377\377\377\377\377' | dd of=nan.params bs=1 seek=3000000 conv=notrunc 2> /dev/null
 convert $symbol nan.params --preprocess $lite0/preprocess.yaml -o a.onnx
 convert $symbol nan.params --preprocess $lite0/preprocess.yaml --force -o forced.onnx
+# what must not be written over: an input, a folder, an array
+mkdir m.py
+printf '\223NUMPY\001\000' > sampled.npy
+convert sampled.onnx -o sampled.onnx
+convert sampled.onnx -o m.py
+convert sampled.onnx -o sampled.pb
+"$PENULT" show sampled.onnx --dot -o sampled.onnx
+rmdir m.py
+rm sampled.npy
 ls
