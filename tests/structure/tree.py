@@ -9,6 +9,7 @@ def files(root, *endings):
     found = []
     for folder, names, here in os.walk(root):
         names[:] = [n for n in names if n not in SKIPPED and not n.endswith(".lmdb") and (n == ".ci" or n[0] != ".")]
+        # in a linked work tree .git is a file
         found += [os.path.relpath(os.path.join(folder, f), root) for f in here
-                  if f != ".git" and (not endings or f.endswith(endings))]  # a linked work tree has a file of that name
+                  if f != ".git" and (not endings or f.endswith(endings))]
     return sorted(found)
