@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "penult/log.h"
+
 enum { MAX_BATCH = 8, CHUNK = 4096, MAX_SIDE = 1 << 20 };
 #define BATCH_BYTES (INT64_C(512) << 20) /* of the engine's memory, if one image fits */
 
@@ -70,6 +72,11 @@ static pn_status fit_input(feed *f, int64_t *n_images, const pn_value *v,
         return pn_fail(
             err, PN_EMISMATCH, "%s is %s, but the model's input \"%s\" wants %s", path,
             pn_shape_text(is, a, sizeof(a)), v->name, pn_shape_text(want, b, sizeof(b)));
+    if (f->height)
+        pn_log(PN_LOG_WARN,
+               "%s is %s, the model's input \"%s\" %s: it is run at that size", path,
+               pn_shape_text(is, a, sizeof(a)), v->name,
+               pn_shape_text(want, b, sizeof(b)));
     return PN_OK;
 }
 
