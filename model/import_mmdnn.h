@@ -78,6 +78,7 @@ typedef struct pn_mmdnn {
     pn_arena arena;
     pn_mm_graph ir;
     pn_pickle *pickle;
+    const pn_file *weights;     /**< what the graph keeps; the pickle goes */
     struct pn_mm_layer *layers; /**< of the weights, sorted by name */
     size_t n_layers;
     pn_graph *g;

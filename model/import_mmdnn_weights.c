@@ -38,6 +38,7 @@ static pn_status sort_layers(pn_mmdnn *im, const pn_pickle_item *dict)
 pn_status pn_mm_weights_read(pn_mmdnn *im, const pn_file *file)
 {
     pn_npy_array header;
+    im->weights = file;
     pn_status st =
         pn_npy_parse_header(&header, file->data, file->size, file->path, im->err);
     if (!st)
@@ -143,6 +144,12 @@ static const unsigned char *as_floats(const pn_npy_array *a, int64_t n, float **
     return NULL;
 }
 
+/* protocol 2 spells bytes as text: those are the pickle's own, and go with it */
+static bool lies_in_file(const pn_mmdnn *im, const unsigned char *data)
+{
+    return data >= im->weights->data && data < im->weights->data + im->weights->size;
+}
+
 int pn_mm_strided(pn_mmdnn *im, const char *suffix, const pn_shape *shape,
                   const pn_npy_array *a, const int64_t *dims, const int64_t *strides,
                   int n)
@@ -150,7 +157,8 @@ int pn_mm_strided(pn_mmdnn *im, const char *suffix, const pn_shape *shape,
     int64_t count = pn_shape_count(shape);
     if (im->status || count < 0) return PN_NONE;
     bool is_plain = a->dtype == PN_F32 && !a->is_big_endian;
-    if (count == 0 || (is_plain && is_straight(dims, strides, n)))
+    if (count == 0 ||
+        (is_plain && is_straight(dims, strides, n) && lies_in_file(im, a->data)))
         return pn_mm_const(im, suffix, PN_F32, shape, a->data);
     float *copy, *out = pn_graph_alloc(im->g, (size_t)count * sizeof(float));
     const unsigned char *from = out ? as_floats(a, count, &copy) : NULL;

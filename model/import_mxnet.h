@@ -38,7 +38,10 @@ typedef struct pn_mx_params {
     pn_mx_array *arrays; /**< in the file's order */
     int *by_name;        /**< n_named indices into arrays, in strcmp order */
     int n_named;
-    bool has_names; /**< the file carries names at all */
+    bool has_names;             /**< the file carries names at all */
+    const unsigned char *bytes; /**< arrays lie in these, size of them, or in the arena,
+                                   which goes with this; NULL: elsewhere, for longer */
+    size_t size;
     pn_arena arena;
     void *array_block;
 } pn_mx_params;

@@ -456,6 +456,8 @@ pn_status pn_mx_params_read(pn_mx_params **out, const pn_file *file, pn_err *err
 {
     pn_mx_params *p = calloc(1, sizeof(*p));
     if (!p) return pn_fail(err, PN_ENOMEM, "%s: out of memory", file->path);
+    p->bytes = file->data;
+    p->size = file->size;
     reader r = {
         .c = {.data = file->data, .size = file->size}, .path = file->path, .err = err};
     pn_status st =

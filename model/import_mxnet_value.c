@@ -156,7 +156,17 @@ static bool remember(pn_mx_import *im, int node, int n)
     return true;
 }
 
-/* a weight's constant, with the bytes as they lie in the file */
+/* Whether bytes that the reader handed out live as long as the graph: what it unpacked
+ * does not. */
+static bool outlives_reader(const pn_mx_import *im, const pn_mx_array *a,
+                            const void *data)
+{
+    const pn_mx_params *p = im->params;
+    const unsigned char *at = data;
+    return data != a->data || !p->bytes || (at >= p->bytes && at < p->bytes + p->size);
+}
+
+/* a weight's constant, where it can be with the bytes as they lie in the file */
 static int weight_const(pn_mx_import *im, int variable, const pn_mx_array *a,
                         const pn_shape *as)
 {
@@ -170,7 +180,7 @@ static int weight_const(pn_mx_import *im, int variable, const pn_mx_array *a,
         out_of_memory(im);
         return PN_NONE;
     }
-    int id = new_const(im, name, PN_F32, as, data, size, true);
+    int id = new_const(im, name, PN_F32, as, data, size, outlives_reader(im, a, data));
     if (o->n == 0 && remember(im, variable, 1)) o->values[0] = id;
     return id;
 }
