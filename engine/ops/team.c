@@ -1,5 +1,5 @@
-/* The only file with threads in it: one parallel region for a whole run, the tasks of
- * each layer dealt out inside it. Without OpenMP everything runs on the calling thread.
+/* One parallel region for a whole run, the tasks of each layer dealt out inside it.
+ * Without OpenMP everything runs on the calling thread.
  *
  * OpenBLAS must do each call on one thread. Inside a region of several threads its OpenMP
  * build does; a caller that is alone asks for a team of one, on its own thread's setting,
