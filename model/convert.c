@@ -12,6 +12,7 @@
 #include "model/convert_choose.h"
 #include "model/import_mmdnn.h"
 #include "model/import_mxnet.h"
+#include "model/onnx_read.h"
 #include "penult/log.h"
 
 enum { MAX_DIM = 1 << 20, MAX_NUMBERS = 1 << 28, IMAGE_CHANNELS = 3 };
@@ -321,11 +322,17 @@ static pn_status import_mmdnn(converter *c)
     return st;
 }
 
+static pn_status read_onnx(converter *c)
+{
+    pn_status st = pn_onnx_read_file(&c->g, c->files[KIND_ONNX], c->err);
+    if (!st) c->files[KIND_ONNX] = NULL; /* the graph's now */
+    return st;
+}
+
 /* a whole model brings its sizes along: a flag can only agree */
 static pn_status read_model(converter *c)
 {
-    pn_status st = c->files[KIND_IR] ? import_mmdnn(c)
-                                     : pn_graph_read_onnx(&c->g, c->o->inputs[0], c->err);
+    pn_status st = c->files[KIND_IR] ? import_mmdnn(c) : read_onnx(c);
     for (int i = 0; i < c->o->n_input_shapes && !st; i++) {
         pn_mx_input_shape *s = &c->shapes[i];
         for (int k = 0; k < c->g->n_inputs && !s->is_used; k++) {

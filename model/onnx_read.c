@@ -515,21 +515,27 @@ pn_status pn_onnx_read_bytes(pn_graph **out, const void *bytes, size_t size, pn_
     return read_model(out, bytes, size, NULL, err);
 }
 
-pn_status pn_graph_read_onnx(pn_graph **out, const char *path, pn_err *err)
+pn_status pn_onnx_read_file(pn_graph **out, pn_file *file, pn_err *err)
 {
-    pn_file *file = NULL;
     pn_graph *g = NULL;
-    pn_status st = pn_file_open(&file, path, err);
-    if (st) return st;
-    st = read_model(&g, file->data, file->size, path, err);
+    pn_status st = read_model(&g, file->data, file->size, file->path, err);
     if (!st) st = pn_graph_adopt_file(g, file);
     if (st) {
         pn_fail(err, st, "%s", pn_status_name(st));
-        pn_err_prefix(err, "%s", path);
+        pn_err_prefix(err, "%s", file->path);
         pn_graph_free(&g);
-        pn_file_close(&file);
         return st;
     }
     *out = g;
     return PN_OK;
+}
+
+pn_status pn_graph_read_onnx(pn_graph **out, const char *path, pn_err *err)
+{
+    pn_file *file = NULL;
+    pn_status st = pn_file_open(&file, path, err);
+    if (st) return st;
+    st = pn_onnx_read_file(out, file, err);
+    if (st) pn_file_close(&file);
+    return st;
 }

@@ -86,6 +86,9 @@ typedef struct pn_onnx {
 PN_MUST_CHECK pn_status pn_onnx_read_bytes(pn_graph **out, const void *bytes, size_t size,
                                            pn_err *err);
 
+/** pn_graph_read_onnx of a mapped file. @param file  the graph's on PN_OK */
+PN_MUST_CHECK pn_status pn_onnx_read_file(pn_graph **out, pn_file *file, pn_err *err);
+
 /** Room for element n of an array (a pointer to its pointer). @return PN_ENOMEM */
 PN_MUST_CHECK pn_status pn_onnx_grow(void *array, size_t *capacity, size_t n,
                                      size_t element_bytes);
