@@ -78,15 +78,18 @@ static void do_task(const pn_run *r, const pn_layer *l, int64_t task, float *scr
         ops->work(r, l, task / l->n_tasks, task % l->n_tasks, scratch);
 }
 
-/* Layers first .. end - 1 on this thread. */
-static void run_layers(const pn_run *r, pn_segment s, float *scratch, double *layer_s)
+/* Layers first .. end - 1: by all members of the gate's team, or by this thread if there
+ * is no gate. */
+static void run_layers(const pn_run *r, pn_segment s, pn_gate *gate, float *scratch,
+                       double *layer_s)
 {
     for (int i = s.first; i < s.end; i++) {
         const pn_layer *l = &r->m->layers[i];
         const double start = layer_s ? now_s() : 0;
         const int64_t n = count_tasks(r, l);
-        for (int64_t t = 0; t < n; t++)
+        for (int64_t t, own = 0; (t = gate ? pn_gate_take(gate) : own++) < n;)
             do_task(r, l, t, scratch);
+        if (gate) pn_gate_pass(gate);
         if (layer_s) layer_s[i] += now_s() - start;
     }
 }
@@ -99,7 +102,7 @@ static void run_image(const pn_run *r, pn_segment s, int64_t image, int member,
     one.first = r->first + image;
     one.own_slot = r->first + member + 1;
     one.n = one.threads = 1;
-    run_layers(&one, s, scratch, layer_s);
+    run_layers(&one, s, NULL, scratch, layer_s);
 }
 
 static void run_alone(const pn_run *r, float *scratch, double *layer_s)
@@ -108,7 +111,7 @@ static void run_alone(const pn_run *r, float *scratch, double *layer_s)
     for (int i = 0; i < r->m->n_segments; i++) {
         const pn_segment s = r->m->segments[i];
         if (s.end - s.first == 1)
-            run_layers(r, s, scratch, layer_s);
+            run_layers(r, s, NULL, scratch, layer_s);
         else
             for (int image = 0; image < r->n; image++)
                 run_image(r, s, image, 0, scratch, layer_s);
@@ -124,15 +127,7 @@ static void share_layers(const pn_run *r, pn_segment s, int first, pn_gate *gate
     pn_run rest = *r;
     rest.first = r->first + first;
     rest.n = r->n - first;
-    for (int i = s.first; i < s.end; i++) {
-        const pn_layer *l = &r->m->layers[i];
-        const int64_t n = count_tasks(&rest, l);
-        const double start = layer_s ? now_s() : 0;
-        for (int64_t t; (t = pn_gate_take(gate)) < n;)
-            do_task(&rest, l, t, scratch);
-        pn_gate_pass(gate);
-        if (layer_s) layer_s[i] += now_s() - start;
-    }
+    run_layers(&rest, s, gate, scratch, layer_s);
 }
 
 static void run_member(const pn_run *r, pn_gate *gate, float *scratch, double *layer_s)

@@ -136,7 +136,6 @@ static void convolve_group(const conv64 *c, int64_t group, const double *x,
     }
 }
 
-/* y = the convolution of x, or of magnitudes; y is zeroed. */
 static pn_status convolve(const conv64 *c, const double *x, bool magnitudes, double *y)
 {
     const int64_t k = c->cin * c->taps;
@@ -181,13 +180,17 @@ static double *magnitudes_of(const pn_array64 *x)
     return m;
 }
 
-static pn_status bound_conv(const conv64 *c, const pn_array64 *x, const pn_sum *sum,
-                            pn_array64 *y)
+/* y = the convolution of x, or of magnitudes; y is zeroed. */
+typedef pn_status convolve_fn(const conv64 *c, const double *x, bool magnitudes,
+                              double *y);
+
+static pn_status bound_conv(const conv64 *c, convolve_fn *f, const pn_array64 *x,
+                            const pn_sum *sum, pn_array64 *y)
 {
     if (sum->kind == PN_SUM_WINOGRAD)
         return pn_oracle_winograd(c->weights, &c->win, x, sum->roundings, y);
     double *m = magnitudes_of(x), *sums = calloc((size_t)y->n, sizeof(double));
-    pn_status st = m && sums ? convolve(c, m, true, sums) : PN_ENOMEM;
+    pn_status st = m && sums ? f(c, m, true, sums) : PN_ENOMEM;
     if (!st) bound_sums(y, sums, sum->roundings);
     free(sums);
     free(m);
@@ -229,18 +232,23 @@ static pn_status open_conv(pn_walk64 *w, const pn_node *n, const pn_array64 *x,
                : PN_EUNSUPPORTED;
 }
 
-pn_status pn_oracle_conv(pn_walk64 *w, const pn_node *n)
+static pn_status convolution(pn_walk64 *w, const pn_node *n, convolve_fn *f)
 {
     pn_array64 room;
     conv64 c;
     const pn_array64 *x = pn_oracle_in(w, n, 0, &room);
     pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
     pn_status st = y ? open_conv(w, n, x, y, &c) : PN_ENOMEM;
-    if (!st) st = convolve(&c, x->x, false, y->x);
-    if (!st && y->most) st = bound_conv(&c, x, &w->sums[n - w->g->nodes], y);
+    if (!st) st = f(&c, x->x, false, y->x);
+    if (!st && y->most) st = bound_conv(&c, f, x, &w->sums[n - w->g->nodes], y);
     if (!st) st = with_bias(w, n, y, c.pixels);
     pn_oracle_done(&room);
     return st;
+}
+
+pn_status pn_oracle_conv(pn_walk64 *w, const pn_node *n)
+{
+    return convolution(w, n, convolve);
 }
 
 /* One input channel's share of one output channel. */
@@ -282,22 +290,7 @@ static pn_status convolve_turned(const conv64 *c, const double *x, bool magnitud
 
 pn_status pn_oracle_conv_transpose(pn_walk64 *w, const pn_node *n)
 {
-    pn_array64 room;
-    conv64 c;
-    const pn_array64 *x = pn_oracle_in(w, n, 0, &room);
-    pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
-    pn_status st = y ? open_conv(w, n, x, y, &c) : PN_ENOMEM;
-    if (!st) st = convolve_turned(&c, x->x, false, y->x);
-    if (!st && y->most) {
-        double *m = magnitudes_of(x), *sums = calloc((size_t)y->n, sizeof(double));
-        st = m && sums ? convolve_turned(&c, m, true, sums) : PN_ENOMEM;
-        if (!st) bound_sums(y, sums, w->sums[n - w->g->nodes].roundings);
-        free(sums);
-        free(m);
-    }
-    if (!st) st = with_bias(w, n, y, c.pixels);
-    pn_oracle_done(&room);
-    return st;
+    return convolution(w, n, convolve_turned);
 }
 
 /* c (m x n) = a (m x k, or k x m turned) times b, a constant of two dimensions that comes
