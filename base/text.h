@@ -12,6 +12,9 @@
  * cursor or forge a line of ours. */
 void pn_print_line(FILE *to, const char *fmt, ...) PN_PRINTF(2, 3);
 
+/** Bytes of the text before its ending; 0: it does not end so, or is nothing else. */
+size_t pn_text_before(const char *text, const char *ending);
+
 /** Columns that a terminal gives the text as pn_print_line() writes it: East Asian wide
  * characters take two, combining marks none, \xHH four. */
 size_t pn_text_columns(const char *text);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/text.h"
 
 enum { MAX_FILES = 3 };
 
@@ -26,11 +27,8 @@ enum { N_FORMATS = sizeof(formats) / sizeof(formats[0]) };
 static const struct format *format_of(const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    size_t n = strlen(name);
-    for (int i = 0; i < N_FORMATS; i++) {
-        size_t m = strlen(formats[i].ending);
-        if (n > m && strcmp(name + n - m, formats[i].ending) == 0) return &formats[i];
-    }
+    for (int i = 0; i < N_FORMATS; i++)
+        if (pn_text_before(name, formats[i].ending)) return &formats[i];
     return NULL;
 }
 
@@ -66,7 +64,7 @@ pn_status pn_export_check(const char *path, const char *const *inputs, int n_inp
     pn_status st = check_ending(path, err);
     if (st) return st;
     const struct format *f = format_of(path);
-    const size_t stem = strlen(path) - strlen(f->ending);
+    const size_t stem = pn_text_before(path, f->ending);
     char *name = malloc(stem + 16);
     if (!name) return pn_fail(err, PN_ENOMEM, "write %s: out of memory", path);
     for (int i = 0; !st && i < MAX_FILES && f->files[i]; i++) {

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "model/export.h"
 #include "model/import_mmdnn.h"
-#include "model/npy.h"
 
 static const struct rule {
     pn_ir_fn *write; /* NULL: MMdnn's emitter has none, nor can it be said otherwise */
@@ -227,24 +227,16 @@ static pn_status write_file(const pn_ir *w, int kind, pn_outfile *to)
     }
 }
 
-static bool ends_in(const char *path, const char *ending)
-{
-    const size_t n = strlen(path), m = strlen(ending);
-    return n >= m && strcmp(path + n - m, ending) == 0;
-}
-
 /* NAME.json may be somebody's symbol, out of which this was made, NAME.npy an array */
 pn_status pn_export_mmdnn_may_replace(const char *path, pn_err *err)
 {
     pn_file *f = NULL;
-    pn_npy_array array;
     bool is_ours = true;
     if (pn_file_open(&f, path, NULL)) return PN_OK;
-    if (f->size && ends_in(path, ".json"))
+    if (f->size && pn_text_before(path, ".json"))
         is_ours = pn_mmdnn_is_json(f->data, f->size);
-    else if (f->size && ends_in(path, ".npy"))
-        is_ours = pn_npy_parse_header(&array, f->data, f->size, path, NULL) == PN_OK &&
-                  strstr(array.descr, "O");
+    else if (f->size && pn_text_before(path, ".npy"))
+        is_ours = pn_mmdnn_is_weights(f);
     pn_file_close(&f);
     return is_ours ? PN_OK
                    : pn_fail(err, PN_EEXIST,

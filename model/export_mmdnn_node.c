@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 enum { MAX_STEM = 200 };
 
 /* ---- names ---- */
@@ -166,9 +168,8 @@ const char *pn_ir_name(pn_ir *w, const char *stem, const char *suffix)
 /* MXNet's values are called NODE_output: MMdnn's nodes bear the node's name */
 static void stem_of(char *out, const char *value_name)
 {
-    static const char suffix[] = "_output";
-    size_t n = strlen(value_name), m = sizeof(suffix) - 1;
-    if (n > m && !strcmp(value_name + n - m, suffix)) n -= m;
+    size_t n = pn_text_before(value_name, "_output");
+    if (!n) n = strlen(value_name);
     if (n > MAX_STEM) n = MAX_STEM;
     memcpy(out, value_name, n);
     out[n] = '\0';

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/text.h"
+
 void pt_refuse(pt_export *e, const pn_node *n, const char *fmt, ...)
 {
     va_list args;
@@ -152,24 +154,18 @@ static const char *without_scopes(pt_export *e, const pn_node *n)
     return pt_format(e, "%.*s.%s", (int)(begin - 1 - outer), outer, name);
 }
 
-static bool ends_in(const char *text, const char *tail)
-{
-    size_t n = strlen(text), m = strlen(tail);
-    return n > m && strcmp(text + n - m, tail) == 0;
-}
-
 const char *pt_source_name(pt_export *e, const pn_node *n)
 {
     const pn_value *w = n->n_inputs > 1 ? pt_const(e, n, 1) : NULL;
-    int length = w ? (int)strlen(w->name) : 0;
-    if (ends_in(n->name, "_fwd")) /* what Gluon hangs on every name */
-        return pt_format(e, "%.*s", (int)strlen(n->name) - 4, n->name);
-    if (w && ends_in(w->name, ".weight"))
-        return pt_format(e, "%.*s", length - 7, w->name);
+    int length = (int)pn_text_before(n->name, "_fwd");
+    if (length) /* what Gluon hangs on every name */
+        return pt_format(e, "%.*s", length, n->name);
+    if (w && (length = (int)pn_text_before(w->name, ".weight")))
+        return pt_format(e, "%.*s", length, w->name);
     if (n->name[0] == '/') return without_scopes(e, n);
     if (n->name[0]) return n->name;
-    if (w && ends_in(w->name, "_weight"))
-        return pt_format(e, "%.*s", length - 7, w->name);
+    if (w && (length = (int)pn_text_before(w->name, "_weight")))
+        return pt_format(e, "%.*s", length, w->name);
     return "";
 }
 

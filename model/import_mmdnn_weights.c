@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 struct pn_mm_layer {
     pn_bytes name;
     const pn_pickle_item *arrays; /* dict */
@@ -144,12 +146,6 @@ static const unsigned char *as_floats(const pn_npy_array *a, int64_t n, float **
     return NULL;
 }
 
-/* protocol 2 spells bytes as text: those are the pickle's own, and go with it */
-static bool lies_in_file(const pn_mmdnn *im, const unsigned char *data)
-{
-    return data >= im->weights->data && data < im->weights->data + im->weights->size;
-}
-
 int pn_mm_strided(pn_mmdnn *im, const char *suffix, const pn_shape *shape,
                   const pn_npy_array *a, const int64_t *dims, const int64_t *strides,
                   int n)
@@ -157,8 +153,9 @@ int pn_mm_strided(pn_mmdnn *im, const char *suffix, const pn_shape *shape,
     int64_t count = pn_shape_count(shape);
     if (im->status || count < 0) return PN_NONE;
     bool is_plain = a->dtype == PN_F32 && !a->is_big_endian;
-    if (count == 0 ||
-        (is_plain && is_straight(dims, strides, n) && lies_in_file(im, a->data)))
+    /* protocol 2 spells bytes as text: those are the pickle's own, and go with it */
+    bool is_kept = pn_bytes_hold(im->weights->data, im->weights->size, a->data);
+    if (count == 0 || (is_plain && is_straight(dims, strides, n) && is_kept))
         return pn_mm_const(im, suffix, PN_F32, shape, a->data);
     float *copy, *out = pn_graph_alloc(im->g, (size_t)count * sizeof(float));
     const unsigned char *from = out ? as_floats(a, count, &copy) : NULL;

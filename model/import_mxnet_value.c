@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 #define MAX_DIM ((int64_t)INT32_MAX)
 #define MAX_ELEMENTS ((int64_t)1 << 40)
 
@@ -162,8 +164,7 @@ static bool outlives_reader(const pn_mx_import *im, const pn_mx_array *a,
                             const void *data)
 {
     const pn_mx_params *p = im->params;
-    const unsigned char *at = data;
-    return data != a->data || !p->bytes || (at >= p->bytes && at < p->bytes + p->size);
+    return data != a->data || !p->bytes || pn_bytes_hold(p->bytes, p->size, data);
 }
 
 /* a weight's constant, where it can be with the bytes as they lie in the file */
