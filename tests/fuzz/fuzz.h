@@ -35,6 +35,10 @@ const char *pn_fuzz_folder(void);
 /** Bytes as a C string, malloc'd; cut at the first NUL. */
 char *pn_fuzz_text(const uint8_t *data, size_t size);
 
+/** What a reader of graphs has returned: checked, counted, put to use if it is a graph,
+ * and freed. */
+void pn_fuzz_graph_read(pn_status st, pn_graph **g, pn_err *err);
+
 /** Everything that can be done with a graph which a reader has accepted: written and read
  * again, compiled and run. Work that is too much for one input is left out. */
 void pn_fuzz_graph(const pn_graph *g);

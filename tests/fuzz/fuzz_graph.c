@@ -206,3 +206,14 @@ void pn_fuzz_graph(const pn_graph *g)
     free(simd);
     pn_graph_free(&again);
 }
+
+void pn_fuzz_graph_read(pn_status st, pn_graph **g, pn_err *err)
+{
+    PN_FUZZ_CHECK((st == PN_OK) == (*g != NULL));
+    pn_fuzz_said_why(st, err);
+    if (*g) {
+        pn_fuzz_n_accepted++;
+        pn_fuzz_graph(*g);
+    }
+    pn_graph_free(g);
+}

@@ -2,6 +2,9 @@
 #include "tests/support/golden.h"
 
 #include <math.h>
+#include <stdio.h>
+
+#include "penult/convert.h"
 
 static uint64_t splitmix64(uint64_t seed, uint64_t i)
 {
@@ -28,4 +31,19 @@ double pn_golden_distance(const float *a, const double *b, size_t n)
     }
     if (off == 0) return 0;
     return top > 0 ? off / top : INFINITY;
+}
+
+pn_status pn_golden_graph(pn_graph **out, const char *name, const char *input_shape)
+{
+    char symbol[512], params[512];
+    snprintf(symbol, sizeof(symbol),
+             PN_SOURCE_DIR "/tests/golden/mxnet/%s/net-symbol.json", name);
+    snprintf(params, sizeof(params),
+             PN_SOURCE_DIR "/tests/golden/mxnet/%s/net-0000.params", name);
+    const char *inputs[] = {symbol, params};
+    const pn_convert_opts o = {.inputs = inputs,
+                               .n_inputs = 2,
+                               .input_shapes = &input_shape,
+                               .n_input_shapes = 1};
+    return pn_convert(out, &o, NULL);
 }

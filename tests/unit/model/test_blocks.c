@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "model/blocks.h"
-#include "penult/convert.h"
 #include "tests/support/alloc_fail.h"
+#include "tests/support/golden.h"
 
 enum { MAX_LENGTH = 256 };
 
@@ -130,16 +130,8 @@ static void a_node_that_reads_from_elsewhere_is_another_kind(void **state)
 
 static pn_graph *checkpoint(const char *name)
 {
-    char symbol[512], params[512];
-    snprintf(symbol, sizeof(symbol),
-             PN_SOURCE_DIR "/tests/golden/mxnet/%s/net-symbol.json", name);
-    snprintf(params, sizeof(params),
-             PN_SOURCE_DIR "/tests/golden/mxnet/%s/net-0000.params", name);
-    const char *inputs[] = {symbol, params}, *shape = "3,16,16";
-    const pn_convert_opts o = {
-        .inputs = inputs, .n_inputs = 2, .input_shapes = &shape, .n_input_shapes = 1};
     pn_graph *g = NULL;
-    assert_int_equal(pn_convert(&g, &o, NULL), PN_OK);
+    assert_int_equal(pn_golden_graph(&g, name, "3,16,16"), PN_OK);
     return g;
 }
 

@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "penult/convert.h"
 #include "penult/export.h"
 #include "tests/support/alloc_fail.h"
+#include "tests/support/golden.h"
 
 typedef struct folder {
     char path[64], file[96];
@@ -46,16 +46,8 @@ static int empty(const folder *f)
 
 static pn_graph *checkpoint(const char *name)
 {
-    char symbol[512], params[512];
-    snprintf(symbol, sizeof(symbol),
-             PN_SOURCE_DIR "/tests/golden/mxnet/%s/net-symbol.json", name);
-    snprintf(params, sizeof(params),
-             PN_SOURCE_DIR "/tests/golden/mxnet/%s/net-0000.params", name);
-    const char *inputs[] = {symbol, params}, *shape = "3,32,32";
-    const pn_convert_opts o = {
-        .inputs = inputs, .n_inputs = 2, .input_shapes = &shape, .n_input_shapes = 1};
     pn_graph *g = NULL;
-    assert_int_equal(pn_convert(&g, &o, NULL), PN_OK);
+    assert_int_equal(pn_golden_graph(&g, name, "3,32,32"), PN_OK);
     return g;
 }
 
