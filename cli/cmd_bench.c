@@ -156,7 +156,7 @@ static pn_status print_layers(bench_case *c, const bench_args *a, const pn_graph
 
 static pn_status compile(pn_model **m, pn_graph **g, const bench_args *a, pn_err *err)
 {
-    pn_model_opts o = {0};
+    pn_model_opts o = {.threads = pn_cpu_budget()};
     pn_status st = a->cpu_name ? pn_cpu_parse(&o.cpu, a->cpu_name, err) : PN_OK;
     if (!st) st = pn_graph_read_onnx(g, a->path, err);
     if (!st) st = pn_model_compile(m, *g, &o, err);

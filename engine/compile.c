@@ -11,31 +11,6 @@
 #include "engine/segments.h"
 #include "engine/tap_names.h"
 
-pn_status pn_layer_prepare(pn_model *m, const pn_graph *g, pn_layer *l, pn_err *err)
-{
-    pn_status st = pn_ops_of(l->kind)->prepare(m, g, l);
-    if (st)
-        pn_fail(err, st, "%s \"%s\": %s", pn_op_name(l->op), l->name,
-                st == PN_EUNSUPPORTED ? "operands of these shapes"
-                : st == PN_EFORMAT    ? "its weights have too few elements"
-                                      : pn_status_name(st));
-    return st;
-}
-
-static pn_status prepare_layers(struct pn_model *m, const pn_graph *g, pn_err *err)
-{
-    for (int i = 0; i < m->n_layers; i++) {
-        pn_layer *l = &m->layers[i];
-        pn_status st = pn_layer_prepare(m, g, l, err);
-        if (st) return st;
-        if (l->scratch_floats > m->scratch_floats) m->scratch_floats = l->scratch_floats;
-    }
-    /* whole cache lines, and padding, between one thread's and the next */
-    m->scratch_floats =
-        (m->scratch_floats + 2 * PN_ALIGN_FLOATS - 1) / PN_ALIGN_FLOATS * PN_ALIGN_FLOATS;
-    return PN_OK;
-}
-
 static void choose_kinds(struct pn_model *m)
 {
     for (int i = 0; i < m->n_layers; i++) {
@@ -116,7 +91,7 @@ pn_status pn_model_compile(pn_model **out, const pn_graph *g, const pn_model_opt
         st = pn_resize_input(&resized, g, opts->height, opts->width, err);
     if (resized) g = resized;
     if (!st) st = pn_model_outline(&m, g, opts, err);
-    if (!st) st = prepare_layers(m, g, err);
+    if (!st) st = pn_layers_prepare(m, g, opts->threads, err);
     pn_graph_free(&resized);
     if (st)
         pn_model_free(&m);

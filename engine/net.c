@@ -2,6 +2,7 @@
 #include "engine/net.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,18 +72,21 @@ float *pn_net_alloc_weights(struct pn_model *m, size_t floats)
     }
     memset(b->data, 0, bytes);
     b->next = m->blocks;
-    m->blocks = b;
+    while (!atomic_compare_exchange_weak(&m->blocks, &b->next, b))
+        ;
     m->weight_bytes += (int64_t)bytes;
     return b->data;
 }
 
 void pn_net_free_weights(struct pn_model *m)
 {
-    while (m->blocks) {
-        pn_block *next = m->blocks->next;
-        free(m->blocks->data);
-        free(m->blocks);
-        m->blocks = next;
+    pn_block *b = m->blocks;
+    m->blocks = NULL;
+    while (b) {
+        pn_block *next = b->next;
+        free(b->data);
+        free(b);
+        b = next;
     }
 }
 

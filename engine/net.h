@@ -238,8 +238,9 @@ struct pn_model {
     int input;            /**< tensor */
     int n_taps;
     pn_tap *taps;
-    struct pn_block *blocks; /**< packed weights */
-    int64_t weight_bytes;
+    /* layers are packed by several threads */
+    _Atomic(struct pn_block *) blocks; /**< packed weights */
+    _Atomic int64_t weight_bytes;
     int64_t image_floats;  /**< of tensors and taps */
     size_t scratch_floats; /**< of one thread */
 };
@@ -252,7 +253,8 @@ int pn_net_add_tensor(struct pn_model *m, const pn_shape *shape);
 pn_layer *pn_net_add_layer(struct pn_model *m, pn_layer_kind kind);
 /** Forget dead layers. */
 void pn_net_compact(struct pn_model *m);
-/** 64-byte aligned, zeroed, padded; counted in weight_bytes; NULL without memory. */
+/** 64-byte aligned, zeroed, padded; counted in weight_bytes; NULL without memory.
+ * Threads may call it at once. */
 float *pn_net_alloc_weights(struct pn_model *m, size_t floats);
 /** Free all that pn_net_alloc_weights() gave. */
 void pn_net_free_weights(struct pn_model *m);

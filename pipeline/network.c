@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "penult/graph.h"
 #include "penult/log.h"
+#include "pipeline/cpu_budget.h"
 
 static pn_status no_memory(const char *path, pn_err *err)
 {
@@ -103,7 +104,8 @@ static pn_status compile(pn_network *net, const pn_graph *g, const pn_network_op
     pn_status st = find_features(g, o, &features, err);
     if (st) return st;
     const char *taps[2] = {g->values[g->outputs[0]].name};
-    pn_model_opts m = {.cpu = o->cpu, .taps = taps, .n_taps = 1};
+    pn_model_opts m = {
+        .cpu = o->cpu, .taps = taps, .n_taps = 1, .threads = pn_cpu_budget()};
     net->features_tap = -1;
     if (features != PN_NONE) {
         taps[1] = g->values[features].name;

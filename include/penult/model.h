@@ -37,6 +37,7 @@ typedef struct pn_model_opts {
         *taps; /**< value names (NODE or NODE_output); NULL: the graph's outputs */
     int n_taps;
     int height, width; /**< input size; 0: what the graph says */
+    int threads;       /**< that pack weights; less than 2: the caller alone */
 } pn_model_opts;
 
 typedef struct pn_model_info {

@@ -1,4 +1,5 @@
-/* Memory: the nth allocation failing, the documented sizes, and none at all in a run. */
+/* Memory: the nth allocation failing, the documented sizes, and none at all in a run;
+ * weights packed by several threads. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,11 +23,11 @@ static net make_net(void)
     return n;
 }
 
-static void every_failing_allocation_is_survived(void **state)
+static void survive_failing_allocations(int threads)
 {
-    (void)state;
     net n = make_net();
-    const pn_model_opts opts = {.cpu = PN_CPU_C, .height = 9, .width = 9};
+    const pn_model_opts opts = {
+        .cpu = PN_CPU_C, .height = 9, .width = 9, .threads = threads};
     bool done = false;
     for (long k = 0; !done; k++) {
         pn_model *m = NULL;
@@ -40,6 +41,73 @@ static void every_failing_allocation_is_survived(void **state)
         if (x) pn_exec_free(&x);
         if (m) pn_model_free(&m);
         assert_true(k < 10000);
+    }
+    net_free(&n);
+}
+
+static void every_failing_allocation_is_survived(void **state)
+{
+    (void)state;
+    survive_failing_allocations(1);
+    survive_failing_allocations(3);
+}
+
+/* Of a run over fixed pixels; *weight_bytes is the packed weights'. */
+static void answer(const net *n, int threads, int64_t *weight_bytes, float out[70])
+{
+    const pn_model_opts opts = {.cpu = PN_CPU_AUTO, .threads = threads};
+    pn_model *m = NULL;
+    pn_exec *x = NULL;
+    pn_model_info info;
+    assert_int_equal(pn_model_compile(&m, n->g, &opts, NULL), PN_OK);
+    assert_int_equal(pn_exec_new(&x, m, 1, 1, NULL), PN_OK);
+    for (int i = 0; i < 9 * 9 * 3; i++)
+        pn_exec_input(x, 0)[i] = (float)(i % 13) - 6;
+    assert_int_equal(pn_exec_run(x, 1), PN_OK);
+    memcpy(out, pn_exec_output(x, 0, 0), 70 * sizeof(float));
+    pn_model_get_info(m, &info);
+    *weight_bytes = info.weight_bytes;
+    pn_exec_free(&x);
+    pn_model_free(&m);
+}
+
+static void weights_do_not_depend_on_how_many_threads_packed_them(void **state)
+{
+    (void)state;
+    net n = make_net();
+    float alone[70], team[70];
+    int64_t bytes, team_bytes;
+    answer(&n, 1, &bytes, alone);
+    for (int threads = 2; threads < 100; threads += 45) {
+        answer(&n, threads, &team_bytes, team);
+        assert_int_equal(team_bytes, bytes);
+        assert_memory_equal(team, alone, sizeof(alone));
+    }
+    net_free(&n);
+}
+
+/* Leaves a node one element of its weights. */
+static void starve(net *n, const char *name)
+{
+    for (int i = 0; i < n->g->n_nodes; i++)
+        if (!strcmp(n->g->nodes[i].name, name))
+            n->g->values[n->g->nodes[i].inputs[1]].size_bytes = 4;
+}
+
+static void of_several_layers_that_fail_the_first_is_named(void **state)
+{
+    (void)state;
+    net n = make_net();
+    starve(&n, "fc");
+    starve(&n, "dw");
+    for (int k = 0; k < 20; k++) {
+        const pn_model_opts opts = {.cpu = PN_CPU_C, .threads = 4};
+        pn_model *m = NULL;
+        pn_err err = {0};
+        assert_int_equal(pn_model_compile(&m, n.g, &opts, &err), PN_EFORMAT);
+        assert_null(m);
+        assert_non_null(strstr(pn_err_text(&err), "\"dw\": its weights have too few"));
+        pn_err_clear(&err);
     }
     net_free(&n);
 }
@@ -101,6 +169,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_failing_allocation_is_survived),
         cmocka_unit_test(a_run_allocates_nothing),
+        cmocka_unit_test(weights_do_not_depend_on_how_many_threads_packed_them),
+        cmocka_unit_test(of_several_layers_that_fail_the_first_is_named),
         cmocka_unit_test(memory_that_no_machine_has_is_refused_with_both_numbers),
         cmocka_unit_test(sizes_are_as_documented),
     };
