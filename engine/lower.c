@@ -48,6 +48,7 @@ static pn_lower_fn *const functions[PN_N_OPS] = {
     [PN_OP_REDUCE_MAX] = pn_lower_reduce,
     [PN_OP_REDUCE_MEAN] = pn_lower_reduce,
     [PN_OP_REDUCE_MIN] = pn_lower_reduce,
+    [PN_OP_REDUCE_PROD] = pn_lower_reduce,
     [PN_OP_REDUCE_SUM] = pn_lower_reduce,
     [PN_OP_RELU] = pn_lower_activation,
     [PN_OP_RESHAPE] = pn_lower_reshape,

@@ -42,6 +42,7 @@ static const struct rule {
     [PN_OP_REDUCE_MAX] = {pn_ir_reduce},
     [PN_OP_REDUCE_MEAN] = {pn_ir_reduce},
     [PN_OP_REDUCE_MIN] = {pn_ir_reduce},
+    [PN_OP_REDUCE_PROD] = {pn_ir_reduce},
     [PN_OP_REDUCE_SUM] = {pn_ir_reduce},
     [PN_OP_RELU] = {pn_ir_unary},
     [PN_OP_RESHAPE] = {pn_ir_reshape},

@@ -214,8 +214,9 @@ void pn_ir_reduce(pn_ir *w)
     double count = 1;
     bool is_sum = w->node->op == PN_OP_REDUCE_SUM;
     if (bits != spatial || in.ndim < 3 || in.ndim > 5 ||
-        w->node->op == PN_OP_REDUCE_MIN) {
-        pn_ir_refuse(w, "MMdnn's PyTorch emitter reduces over all places only");
+        w->node->op == PN_OP_REDUCE_MIN || w->node->op == PN_OP_REDUCE_PROD) {
+        pn_ir_refuse(w, "MMdnn's PyTorch emitter reduces over all places only, and to no "
+                        "minimum or product");
         return;
     }
     for (int i = 2; i < in.ndim; i++) {

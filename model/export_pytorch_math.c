@@ -117,6 +117,19 @@ void pt_cast(pt_export *e, pt_step *s, const pn_node *n)
     e->same_as[n->outputs[0]] = e->same_as[n->inputs[0]];
 }
 
+/* prod() takes one axis at a time: the last first, as the others keep their numbers */
+static void products(pt_export *e, pt_step *s, const char *x, const int64_t *axes,
+                     int count, const char *keep)
+{
+    unsigned left = 0;
+    for (int i = 0; i < count; i++)
+        left |= 1U << axes[i];
+    s->text = x;
+    for (int axis = PN_MAX_DIMS - 1; axis >= 0; axis--)
+        if (left & 1U << axis)
+            s->text = pt_format(e, "%s.prod(%d%s)", s->text, axis, keep);
+}
+
 void pt_reduce(pt_export *e, pt_step *s, const pn_node *n)
 {
     const pn_attr *a = pn_node_attr(n, "axes");
@@ -139,8 +152,10 @@ void pt_reduce(pt_export *e, pt_step *s, const pn_node *n)
             axes[count] = count;
     for (int i = 0; i < count; i++)
         if (axes[i] < 0) axes[i] += rank;
+    const char *keep = pn_node_int(n, "keepdims", 1) ? ", keepdim=True" : "";
+    const char *x = pt_read(e, s, n, 0);
+    if (n->op == PN_OP_REDUCE_PROD) return products(e, s, x, axes, count, keep);
     const char *list = count == 1 ? pt_format(e, "%lld", (long long)axes[0])
                                   : pt_numbers(e, axes, count, true);
-    s->text = pt_format(e, "%s.%s(%s%s)", pt_read(e, s, n, 0), s->text, list,
-                        pn_node_int(n, "keepdims", 1) ? ", keepdim=True" : "");
+    s->text = pt_format(e, "%s.%s(%s%s)", x, s->text, list, keep);
 }

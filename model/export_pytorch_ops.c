@@ -213,6 +213,7 @@ static const struct op {
     [PN_OP_REDUCE_MAX] = {pt_reduce, "amax"},
     [PN_OP_REDUCE_MEAN] = {pt_reduce, "mean"},
     [PN_OP_REDUCE_MIN] = {pt_reduce, "amin"},
+    [PN_OP_REDUCE_PROD] = {pt_reduce, "prod"},
     [PN_OP_REDUCE_SUM] = {pt_reduce, "sum"},
     [PN_OP_RELU] = {pt_unary, "F.relu($0)"},
     [PN_OP_RESHAPE] = {pt_reshape, NULL},

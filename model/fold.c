@@ -43,6 +43,7 @@ static const fold_rule rules[PN_N_OPS] = {
     [PN_OP_NEG] = {pn_fold_unary, MAKES, false},
     [PN_OP_POW] = {pn_fold_binary, MAKES, false},
     [PN_OP_RANGE] = {pn_fold_range, MAKES, true},
+    [PN_OP_REDUCE_PROD] = {pn_fold_product, MAKES, false},
     [PN_OP_RESHAPE] = {pn_fold_lend, LENDS, false},
     [PN_OP_SHAPE] = {pn_fold_shape, LOOKS, true},
     [PN_OP_SLICE] = {pn_fold_slice, MAKES, false},

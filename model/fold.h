@@ -76,8 +76,8 @@ void pn_odometer_init(pn_odometer *o, const pn_shape *s);
 void pn_odometer_broadcast(pn_odometer *o, int k, const pn_shape *s);
 void pn_odometer_next(pn_odometer *o);
 
-pn_fold_fn pn_fold_binary, pn_fold_unary, pn_fold_cast, pn_fold_where, pn_fold_range,
-    pn_fold_constant_of_shape;
+pn_fold_fn pn_fold_binary, pn_fold_unary, pn_fold_product, pn_fold_cast, pn_fold_where,
+    pn_fold_range, pn_fold_constant_of_shape;
 pn_fold_fn pn_fold_lend, pn_fold_shape, pn_fold_expand, pn_fold_transpose, pn_fold_gather,
     pn_fold_concat, pn_fold_slice;
 

@@ -205,6 +205,22 @@ bool pn_fold_unary(pn_fold_job *f)
     return true;
 }
 
+/* Of a list of integers: how many elements a shape has, as tf2onnx spells it. */
+bool pn_fold_product(pn_fold_job *f)
+{
+    const pn_known *x = &f->in[0];
+    if (x->shape.ndim != 1 || pn_shape_count(&f->out.shape) != 1) return false;
+    pn_affine product = {.fixed = 1}, a;
+    for (int64_t i = 0; i < x->shape.dim[0]; i++) {
+        if (!pn_known_int(x, i, &a)) return false;
+        const pn_affine before = product;
+        if (is_fixed(&a) ? !times(&before, a.fixed, &product)
+                         : !is_fixed(&before) || !times(&a, before.fixed, &product))
+            return false;
+    }
+    return put_int(f, 0, &product);
+}
+
 bool pn_fold_cast(pn_fold_job *f)
 {
     const pn_known *x = &f->in[0];

@@ -1,4 +1,4 @@
-/* Sums, means and extremes over axes. */
+/* Sums, products, means and extremes over axes. */
 #include "model/import_mxnet_ops.h"
 
 #include <string.h>
@@ -47,7 +47,8 @@ static void reduce(pn_mx_import *im)
     } ops[] = {{"sum", PN_OP_REDUCE_SUM},
                {"mean", PN_OP_REDUCE_MEAN},
                {"max", PN_OP_REDUCE_MAX},
-               {"min", PN_OP_REDUCE_MIN}};
+               {"min", PN_OP_REDUCE_MIN},
+               {"prod", PN_OP_REDUCE_PROD}};
     int x = pn_mx_data(im, 0);
     pn_shape in = pn_mx_shape_of(im, x);
     pn_op op = PN_N_OPS;
@@ -99,6 +100,7 @@ const pn_mx_op pn_mx_ops_reduce[] = {
     {"mean", reduce, NULL, "axis keepdims exclude"},
     {"max", reduce, NULL, "axis keepdims exclude"},
     {"min", reduce, NULL, "axis keepdims exclude"},
+    {"prod", reduce, NULL, "axis keepdims exclude"},
     {"norm", norm, check_norm, "ord axis keepdims out_dtype"},
     {NULL, NULL, NULL, NULL},
 };

@@ -220,10 +220,9 @@ static pn_status tensor_to_input(pn_onnx *o, const char *name, size_t index)
     return st ? st : set_input(o, index, o->g->n_values - 1);
 }
 
-/* PN_OK also where the node was refused */
-static pn_status modernise(pn_onnx *o, pn_op op)
+/* what says how exactly, or is about training: not for the graph */
+static void drop_details(pn_onnx *o, pn_op op)
 {
-    pn_status st = PN_OK;
     switch (op) {
     case PN_OP_AVERAGE_POOL:
         average_pool_dilations(o);
@@ -237,30 +236,41 @@ static pn_status modernise(pn_onnx *o, pn_op op)
         drop_silently(o, "round_mode");
         cast_to_wide(o);
         break;
+    case PN_OP_DROPOUT:
+        drop_silently(o, "ratio");
+        break;
+    case PN_OP_LAYER_NORM: /* in float at least */
+    case PN_OP_RANGE:
+        drop_silently(o, "stash_type");
+        break;
+    default:
+        break;
+    }
+}
+
+/* What was an attribute and is an input of opset 13, or the other way round. PN_OK also
+ * where the node was refused. */
+static pn_status modernise(pn_onnx *o, pn_op op)
+{
+    pn_status st = PN_OK;
+    switch (op) {
     case PN_OP_CLIP:
-        if (o->opset < 11) {
-            st = float_to_input(o, "min", 1);
-            if (!st) st = float_to_input(o, "max", 2);
-        }
+        if (o->opset >= 11) break;
+        st = float_to_input(o, "min", 1);
+        if (!st) st = float_to_input(o, "max", 2);
         break;
     case PN_OP_CONSTANT_OF_SHAPE:
         st = tensor_to_input(o, "value", 1);
         break;
-    case PN_OP_DROPOUT:
-        drop_silently(o, "ratio");
-        break;
-    case PN_OP_LAYER_NORM:
-        drop_silently(o, "stash_type"); /* how exactly: in float at least */
-        break;
     case PN_OP_PAD:
-        if (o->opset < 11) {
-            st = ints_to_input(o, "pads", 1);
-            if (!st) st = float_to_input(o, "value", 2);
-        }
+        if (o->opset >= 11) break;
+        st = ints_to_input(o, "pads", 1);
+        if (!st) st = float_to_input(o, "value", 2);
         break;
     case PN_OP_REDUCE_MAX:
     case PN_OP_REDUCE_MEAN:
     case PN_OP_REDUCE_MIN:
+    case PN_OP_REDUCE_PROD:
         if (o->opset >= 18) st = reduce_axes_to_attr(o);
         break;
     case PN_OP_REDUCE_SUM:
@@ -270,9 +280,6 @@ static pn_status modernise(pn_onnx *o, pn_op op)
         break;
     case PN_OP_RESIZE:
         st = resize_options(o);
-        break;
-    case PN_OP_RANGE:
-        drop_silently(o, "stash_type");
         break;
     case PN_OP_SLICE:
         if (o->opset >= 10) break;
@@ -347,6 +354,7 @@ pn_status pn_onnx_add_node(pn_onnx *o, pn_op op)
 {
     pn_onnx_node *n = &o->node;
     pn_status st = resolve_inputs(o);
+    if (!st) drop_details(o, op);
     if (!st) st = modernise(o, op);
     if (st) return st;
     /* what is left of the outputs after the operator's own are masks and indices */

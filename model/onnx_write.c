@@ -77,7 +77,7 @@ static int ir_version(int opset)
 static bool has_axes_attr(const pn_node *n)
 {
     return (n->op == PN_OP_REDUCE_MAX || n->op == PN_OP_REDUCE_MEAN ||
-            n->op == PN_OP_REDUCE_MIN) &&
+            n->op == PN_OP_REDUCE_MIN || n->op == PN_OP_REDUCE_PROD) &&
            pn_node_attr(n, "axes");
 }
 

@@ -71,6 +71,7 @@ static const pn_op_rule rules[PN_N_OPS] = {
     REDUCE(REDUCE_MAX),
     REDUCE(REDUCE_MEAN),
     REDUCE(REDUCE_MIN),
+    REDUCE(REDUCE_PROD),
     [PN_OP_REDUCE_SUM] = {1, 2, 1, 1, "keepdims:i noop_with_empty_axes:i"},
     UNARY(RELU),
     [PN_OP_RESHAPE] = {2, 2, 1, 1, "allowzero:i"},

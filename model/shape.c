@@ -59,6 +59,7 @@ static pn_shape_fn *const functions[PN_N_OPS] = {
     [PN_OP_REDUCE_MAX] = pn_shape_reduce,
     [PN_OP_REDUCE_MEAN] = pn_shape_reduce,
     [PN_OP_REDUCE_MIN] = pn_shape_reduce,
+    [PN_OP_REDUCE_PROD] = pn_shape_reduce,
     [PN_OP_REDUCE_SUM] = pn_shape_reduce,
     [PN_OP_RELU] = pn_shape_unary,
     [PN_OP_RESHAPE] = pn_shape_reshape,

@@ -1,4 +1,4 @@
-/* Sums, means and extremes over some axes; sums in double. */
+/* Sums, products, means and extremes over some axes; the first three in double. */
 #include <math.h>
 
 #include "engine/ops/ops.h"
@@ -37,7 +37,7 @@ static pn_status reduce_prepare(struct pn_model *m, const pn_graph *g, pn_layer 
 static float reduce_one(const pn_layer *l, const float *x)
 {
     const pn_walk *w = &l->u.reduce.inner;
-    double sum = 0;
+    double sum = 0, product = 1;
     float most = x[0];
     for (int64_t i = 0; i < l->u.reduce.count; i++) {
         int64_t rest = i;
@@ -48,13 +48,14 @@ static float reduce_one(const pn_layer *l, const float *x)
         }
         const float v = x[at];
         sum += (double)v;
+        product *= (double)v;
         if (l->u.reduce.f == PN_OP_REDUCE_MAX) most = v > most || v != v ? v : most;
         if (l->u.reduce.f == PN_OP_REDUCE_MIN) most = v < most || v != v ? v : most;
     }
     if (l->u.reduce.f == PN_OP_REDUCE_SUM) return (float)sum;
     if (l->u.reduce.f == PN_OP_REDUCE_MEAN)
         return (float)(sum / (double)l->u.reduce.count);
-    return most;
+    return l->u.reduce.f == PN_OP_REDUCE_PROD ? (float)product : most;
 }
 
 static void reduce_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t task,

@@ -250,11 +250,28 @@ static bool reduced_axes(const pn_walk64 *w, const pn_node *n, int ndim, bool *g
     return true;
 }
 
-/* One element into the output it belongs to; sums are done in double. */
+/* One factor more: |p + e||v + off| is at most |p v| + |p| off + e (|v| + off). */
+static void multiply_one(const pn_array64 *x, int64_t i, int64_t at, bool is_new,
+                         pn_array64 *y)
+{
+    const double v = x->x[i], before = is_new ? 1 : y->x[at];
+    for (int plane = 0; y->most && plane < 2; plane++) {
+        double *off = &y->most[plane * y->n + at];
+        const double own = pn_off(x, plane, i);
+        *off = fabs(before) * own + *off * (fabs(v) + own);
+    }
+    y->x[at] = before * v;
+}
+
+/* One element into the output it belongs to; sums and products are done in double. */
 static void reduce_one(pn_op op, const pn_array64 *x, int64_t i, int64_t at, bool is_new,
                        pn_array64 *y)
 {
     const double v = x->x[i];
+    if (op == PN_OP_REDUCE_PROD) {
+        multiply_one(x, i, at, is_new, y);
+        return;
+    }
     if (op == PN_OP_REDUCE_SUM || op == PN_OP_REDUCE_MEAN)
         y->x[at] += v;
     else if (is_new || isnan(v) || (op == PN_OP_REDUCE_MAX ? v > y->x[at] : v < y->x[at]))
@@ -268,12 +285,19 @@ static void reduce_one(pn_op op, const pn_array64 *x, int64_t i, int64_t at, boo
     }
 }
 
+/* What the result's rounding to float adds, in parts of it; a product has lost up to
+ * 2^-53 with each factor, here and there. */
+static double own_of_reduce(pn_op op, int64_t each)
+{
+    if (op == PN_OP_REDUCE_PROD) return 2 * PN_U + (double)each * 0x1p-52;
+    return op == PN_OP_REDUCE_SUM || op == PN_OP_REDUCE_MEAN ? 2 * PN_U : 0;
+}
+
 static void finish_reduce(pn_op op, int64_t each, pn_array64 *y)
 {
+    const double own = own_of_reduce(op, each);
     for (int64_t i = 0; i < y->n; i++) {
         const double size = op == PN_OP_REDUCE_MEAN ? (double)each : 1;
-        const double own =
-            op == PN_OP_REDUCE_SUM || op == PN_OP_REDUCE_MEAN ? 2 * PN_U : 0;
         y->x[i] /= size;
         for (int plane = 0; y->most && plane < 2; plane++)
             y->most[plane * y->n + i] =

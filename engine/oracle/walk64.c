@@ -47,6 +47,7 @@ static pn_oracle_fn *const functions[PN_N_OPS] = {
     [PN_OP_REDUCE_MAX] = pn_oracle_reduce,
     [PN_OP_REDUCE_MEAN] = pn_oracle_reduce,
     [PN_OP_REDUCE_MIN] = pn_oracle_reduce,
+    [PN_OP_REDUCE_PROD] = pn_oracle_reduce,
     [PN_OP_REDUCE_SUM] = pn_oracle_reduce,
     [PN_OP_RELU] = pn_oracle_unary,
     [PN_OP_RESHAPE] = pn_oracle_same,

@@ -72,9 +72,9 @@ const char *pn_shape_text(const pn_shape *s, char *buf, size_t size);
     X(MATMUL, "MatMul") X(MAX, "Max") X(MAX_POOL, "MaxPool") X(MIN, "Min") X(MOD, "Mod") \
     X(MUL, "Mul") X(NEG, "Neg") X(PAD, "Pad") X(POW, "Pow") X(PRELU, "PRelu")            \
     X(RANGE, "Range") X(REDUCE_MAX, "ReduceMax") X(REDUCE_MEAN, "ReduceMean")            \
-    X(REDUCE_MIN, "ReduceMin") X(REDUCE_SUM, "ReduceSum") X(RELU, "Relu")                \
-    X(RESHAPE, "Reshape") X(RESIZE, "Resize") X(SELU, "Selu") X(SHAPE, "Shape")          \
-    X(SIGMOID, "Sigmoid") X(SLICE, "Slice") X(SOFTMAX, "Softmax")                        \
+    X(REDUCE_MIN, "ReduceMin") X(REDUCE_PROD, "ReduceProd") X(REDUCE_SUM, "ReduceSum")   \
+    X(RELU, "Relu") X(RESHAPE, "Reshape") X(RESIZE, "Resize") X(SELU, "Selu")            \
+    X(SHAPE, "Shape") X(SIGMOID, "Sigmoid") X(SLICE, "Slice") X(SOFTMAX, "Softmax")      \
     X(SOFTPLUS, "Softplus") X(SOFTSIGN, "Softsign") X(SPLIT, "Split") X(SQRT, "Sqrt")    \
     X(SQUEEZE, "Squeeze") X(SUB, "Sub") X(SUM, "Sum") X(TANH, "Tanh")                    \
     X(TRANSPOSE, "Transpose") X(UNSQUEEZE, "Unsqueeze") X(WHERE, "Where")

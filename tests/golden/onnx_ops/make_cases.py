@@ -244,6 +244,17 @@ def reductions():
     case("batch_norm", (6, 3, 3), [node("BatchNormalization", ["x", "g", "be", "m", "v"], ["y"])], statistics(6))
 
 
+def products():
+    for keep in (0, 1):
+        for label, axes in [("map", [2, 3]), ("channels", [1]), ("mixed", [-3, -1])]:
+            case(f"ReduceProd_{label}_{keep}", (3, 4, 5), [node("ReduceProd", ["x"], ["y"], axes=axes, keepdims=keep)])
+    at(18, "ReduceProd_axes_of_opset_18", (3, 4, 5), [node("ReduceProd", ["x", "a"], ["y"], keepdims=0)], {"a": ints(2, 1)})
+    case("ReduceProd_of_a_shape", (6, 3, 4), [
+        node("Shape", ["x"], ["s"]), node("Slice", ["s", "two", "four"], ["hw"]), node("ReduceProd", ["hw"], ["p"]),
+        node("Concat", ["head", "p"], ["t"], axis=0), node("Reshape", ["x", "t"], ["r"]), node("Neg", ["r"], ["y"])],
+        {"two": ints(2), "four": ints(4), "head": ints(-1, 6)})
+
+
 def write(folder, name, shape, nodes, consts, outputs):
     graph = helper.make_graph(
         nodes, name, [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *shape])],
@@ -380,6 +391,7 @@ def main():
         family()
     with_own_numbers(winograd)
     with_own_numbers(of_exporters)
+    with_own_numbers(products)
     for name, (shape, nodes, consts, outputs) in cases.items():
         write(sys.argv[1], name, shape, nodes, consts, outputs)
 

@@ -279,6 +279,11 @@ def randoms():
         case("random broadcast %d" % n, draw.choice((S.broadcast_add, S.broadcast_mul, S.broadcast_sub, S.broadcast_maximum))(*cut), (1, 3, h, w))
 
 
-for family in (layers, pools, norms, elements, moves, heads, rare, randoms):
+def products():
+    for axis, keep, exclude in (((2, 3), True, False), (1, False, False), ((0, 1), False, True), (-1, False, False)):
+        case("prod %s" % (axis,), S.prod(d, axis=axis, keepdims=keep, exclude=exclude))
+
+
+for family in (layers, pools, norms, elements, moves, heads, rare, randoms, products):
     family()
 out.close()
