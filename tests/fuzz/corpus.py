@@ -63,17 +63,33 @@ def with_shape(symbol, shape):
     return json.dumps(net, separators=(",", ":")).encode()
 
 
+def mxnet_archives():
+    """a fully connected layer whose weights are an .npz: stored, inflated, of the other endianness"""
+    import io
+
+    import numpy as np
+    nodes = [{"op": "null", "name": name, "inputs": []} for name in ("data", "w", "b")]
+    nodes.append({"op": "FullyConnected", "name": "fc", "inputs": [[0, 0, 0], [1, 0, 0], [2, 0, 0]],
+                  "attrs": {"num_hidden": "4"}})
+    symbol = with_shape(json.dumps({"nodes": nodes, "heads": [[3, 0, 0]]}), (0, 3, 2, 2))
+    for save in (np.savez, np.savez_compressed):
+        to = io.BytesIO()
+        save(to, **{"arg:w": np.arange(48, dtype="<f4").reshape(4, 12), "arg:b": np.arange(4, dtype=">f4")})
+        yield symbol + b"\0" + to.getvalue()
+
+
 def mxnet():
     inputs = [with_shape(s, shape) + b"\0" + p for s, p, shape in mxnet_ops()]
     for path in sorted(glob.glob(os.path.join(ROOT, "tests/golden/mxnet/*/net-symbol.json"))):
         golden = json.loads(read(os.path.join(os.path.dirname(path), "golden.json")))
         inputs.append(with_shape(read(path), [0] + golden["input_shape"]))
-    return inputs
+    return inputs + list(mxnet_archives())
 
 
 def mmdnn():
     """The goldens' graphs with their weights, and other pickles behind a graph that needs none of them."""
-    pairs = [(read(p), read(p[:-2] + "npy")) for p in sorted(glob.glob(os.path.join(ROOT, "tests/golden/mmdnn/*/ir.pb")))]
+    pairs = [(read(p), weights) for p in sorted(glob.glob(os.path.join(ROOT, "tests/golden/mmdnn/*/ir.pb")))
+             for weights in files(os.path.join(os.path.dirname(p), "[ip]*.npy"))]
     smallest = min((graph for graph, _ in pairs), key=len)
     pairs += [(smallest, pickle) for pickle in files("tests/golden/mmdnn/pickles/*.npy")]
     return [struct.pack("<I", len(graph)) + graph + weights for graph, weights in pairs]

@@ -1,6 +1,7 @@
-/* A whole checkpoint: the symbol's JSON, and behind a NUL the .params file. Weights that
- * are missing or misshapen are made to fit, by what the import itself says it expected:
- * so an input that changes a kernel's size reaches the operator behind it. */
+/* A whole checkpoint: the symbol's JSON, and behind a NUL the .params file (or .npz).
+ * Weights that are missing or misshapen are made to fit, by what the import itself says
+ * it expected: so an input that changes a kernel's size reaches the operator behind it.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,7 +93,9 @@ static pn_status import(pn_graph **g, const pn_mx_symbol *s, fitted *f, pn_err *
     }
 }
 
-static void import_and_use(const pn_mx_symbol *s, const pn_mx_params *given)
+/* as pn_convert(): symbol and parameters are gone when the graph is used, the bytes of
+ * their file are not */
+static void import_and_use(pn_mx_symbol *s, pn_mx_params *given)
 {
     pn_graph *g = NULL;
     pn_err err = {0};
@@ -101,13 +104,19 @@ static void import_and_use(const pn_mx_symbol *s, const pn_mx_params *given)
     f->params.arrays = f->arrays;
     f->params.by_name = f->by_name;
     f->params.has_names = true;
+    if (given) {
+        f->params.bytes = given->bytes;
+        f->params.size = given->size;
+    }
     for (int i = 0; given && i < given->n_arrays; i++)
         if (given->arrays[i].name) add(f, &given->arrays[i], given->arrays[i].name);
     for (int i = 0; i < MAX_ELEMENTS; i++)
         numbers[i] = (float)(1 + i % 7) / 8;
     pn_status st = import(&g, s, f, &err);
-    pn_fuzz_graph_read(st, &g, &err);
     free(f);
+    pn_mx_params_free(&given);
+    pn_mx_symbol_free(&s);
+    pn_fuzz_graph_read(st, &g, &err);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -127,7 +136,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         pn_fuzz_said_why(st, &err);
     }
     import_and_use(s, p);
-    pn_mx_params_free(&p);
-    pn_mx_symbol_free(&s);
     return 0;
 }

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/model/onnx_cases.h"
+
 void put(bytes *b, const void *data, size_t size)
 {
     b->data = realloc(b->data, b->size + size + 1);
@@ -105,6 +107,22 @@ void put_weights(bytes *b, const weight *w)
         put_u64(b, strlen(w[i].name));
         put(b, w[i].name, strlen(w[i].name));
     }
+}
+
+bytes numpys_file(const char *name)
+{
+    pn_file *f;
+    onnx_case c = {0};
+    bytes b = {0};
+    size_t at = 0;
+    if (pn_file_open(&f, PN_SOURCE_DIR "/tests/unit/model/npy_cases.bin", NULL)) abort();
+    while (!b.data && case_next(f, &at, &c)) {
+        if (strcmp(c.name, name) == 0) put(&b, c.model, c.model_size);
+        case_fini(&c);
+    }
+    pn_file_close(&f);
+    if (!b.data) abort();
+    return b;
 }
 
 char *write_temp(const void *data, size_t size)

@@ -41,6 +41,9 @@ typedef struct weight {
 } weight;
 void put_weights(bytes *b, const weight *w);
 
+/** The case of that name in tests/unit/model/npy_cases.bin: a file as numpy wrote it. */
+bytes numpys_file(const char *name);
+
 /** Write to a new file under the temporary folder; the caller frees and removes it. */
 char *write_temp(const void *data, size_t size);
 

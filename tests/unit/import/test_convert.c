@@ -170,6 +170,34 @@ static void the_graph_outlives_everything_it_was_made_from(void **state)
     pn_graph_free(&g);
 }
 
+/* w inflated, b of the other endianness: neither can stay where it was unpacked to */
+static void the_graph_outlives_an_archive_that_is_unpacked(void **state)
+{
+    (void)state;
+    static const float b_is[] = {0.5F, 1.5F, -2, 3};
+    files f = make_files(with_softmax, "x");
+    bytes npz = numpys_file("classifier");
+    char *archive = write_temp(npz.data, npz.size);
+    pn_convert_opts o = options(&f);
+    pn_graph *g;
+    pn_err err = {0};
+    f.inputs[0] = archive;
+    if (pn_convert(&g, &o, &err)) fail_msg("%s", pn_err_text(&err));
+    float w[12], b[4];
+    const pn_value *v = &g->values[pn_graph_find(g, "w")];
+    assert_int_equal(pn_value_to_f32(v, 0, 12, w), PN_OK);
+    for (int i = 0; i < 12; i++)
+        assert_true(w[i] == (float)i);
+    v = &g->values[pn_graph_find(g, "b")];
+    assert_int_equal(pn_value_to_f32(v, 0, 4, b), PN_OK);
+    assert_memory_equal(b, b_is, sizeof(b));
+    pn_graph_free(&g);
+    unlink(archive);
+    free(archive);
+    bytes_fini(&npz);
+    drop_files(&f);
+}
+
 static void no_record_is_said_aloud(void **state)
 {
     (void)state;
@@ -446,6 +474,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_goes_into_the_metadata),
         cmocka_unit_test(the_graph_outlives_everything_it_was_made_from),
+        cmocka_unit_test(the_graph_outlives_an_archive_that_is_unpacked),
         cmocka_unit_test(no_record_is_said_aloud),
         cmocka_unit_test(logits_get_a_softmax_and_that_is_said),
         cmocka_unit_test(labels_must_be_as_many_as_classes),

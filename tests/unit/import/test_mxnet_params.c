@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "checkpoint.h"
-#include "tests/unit/model/onnx_cases.h"
 
 static const int64_t two_by_three[] = {2, 3};
 static const float six[] = {1, -2, 3, -4, 5, -6};
@@ -488,24 +487,6 @@ static void mxnets_own_v0_file_is_read(void **state)
     pn_mx_params_free(&p);
     pn_file_close(&f);
     free(path);
-}
-
-/* the case of that name among the arrays that numpy wrote, as its file's bytes */
-static bytes numpys_file(const char *name)
-{
-    pn_file *f;
-    onnx_case c = {0};
-    bytes b = {0};
-    size_t at = 0;
-    assert_int_equal(
-        pn_file_open(&f, PN_SOURCE_DIR "/tests/unit/model/npy_cases.bin", NULL), PN_OK);
-    while (!b.data && case_next(f, &at, &c)) {
-        if (strcmp(c.name, name) == 0) put(&b, c.model, c.model_size);
-        case_fini(&c);
-    }
-    pn_file_close(&f);
-    assert_non_null(b.data);
-    return b;
 }
 
 static void an_npz_holds_what_a_params_file_holds(void **state)

@@ -289,13 +289,17 @@ def hostile():
 
 
 def checkpoint():
-    """The case that test_mxnet_params.c looks for by its name."""
+    """The cases that tests of the import look for by name."""
     out = io.BytesIO()
     w = np.array([[1, -2, 3], [-4, 5, -6]], "<f4")
     np.savez(out, **{"arg:plain": w, "aux:big": w.astype(">f4"), "turned": np.asfortranarray(w), "opt:none": w})
     packed = io.BytesIO()
     np.savez_compressed(packed, **{"arg:half": w.astype("<f2")})
+    net = io.BytesIO()
+    fc = np.arange(12, dtype="<f4").reshape(4, 3), np.array([0.5, 1.5, -2, 3], ">f4")
+    np.savez_compressed(net, **{"arg:w": fc[0], "arg:b": fc[1]})
     case("checkpoint", out.getvalue(), [w] * 4)
+    case("classifier", net.getvalue(), fc)
     case("compressed checkpoint", packed.getvalue(), [w])
     case("checkpoint of one", npy(w), [w])
 
