@@ -16,7 +16,8 @@ typedef struct size {
 static const size sizes[] = {{1, 1, 1},     {1, 16, 128},  {2, 17, 129},  {5, 31, 7},
                              {6, 32, 127},  {7, 33, 256},  {11, 48, 257}, {12, 15, 384},
                              {13, 49, 130}, {14, 64, 3},   {23, 80, 200}, {25, 100, 64},
-                             {49, 35, 300}, {97, 24, 147}, {3, 250, 512}};
+                             {49, 35, 300}, {97, 24, 147}, {3, 250, 512}, {99, 33, 129},
+                             {197, 65, 70}};
 enum { N_SIZES = sizeof(sizes) / sizeof(*sizes) };
 
 static float *pack(const pn_kernels *k, const float *w, const size *s)
@@ -125,11 +126,12 @@ static void nothing_is_written_past_the_columns(void **state)
 static void what_follows_is_done_as_the_epilogue_does_it(void **state)
 {
     (void)state;
+    static const float bounds[][2] = {{-0.5F, 2}, {-INFINITY, INFINITY}, {0, INFINITY}};
     pn_cpu levels[4];
     const int n = pn_levels(levels);
-    for (int i = 0; i < N_SIZES; i++)
+    for (int i = 0; i < 3 * N_SIZES; i++)
         for (int l = 0; l < n; l++) {
-            const size *s = &sizes[i];
+            const size *s = &sizes[i / 3];
             float *a = pn_buffer_new(s->m * s->k, 1, false);
             float *w = pn_buffer_new(s->n * s->k, 2, false);
             float *bias = pn_buffer_new(s->n, 3, true);
@@ -138,9 +140,10 @@ static void what_follows_is_done_as_the_epilogue_does_it(void **state)
             pn_kernels_init(&k, levels[l]);
             float *b = pack(&k, w, s), *want = product(PN_CPU_C, a, s->k, w, s);
             float *c = pn_buffer_canary(s->m * (s->n + 2));
-            const pn_act act = {.kind = PN_ACT_CLAMP, .lo = -0.5F, .hi = 2};
+            const float *lo_hi = bounds[i % 3];
+            const pn_act act = {.kind = PN_ACT_CLAMP, .lo = lo_hi[0], .hi = lo_hi[1]};
             pn_epilogue e = {.y = c,
-                             .bias = i % 3 ? bias : NULL,
+                             .bias = i / 3 % 3 ? bias : NULL,
                              .r = i % 2 ? r : NULL,
                              .ldy = s->n + 2,
                              .ldr = s->n,

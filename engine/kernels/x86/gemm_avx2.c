@@ -2,6 +2,7 @@
  * registers; 12 FMAs for 8 loads a step is the FMA peak of every core with two load
  * ports. */
 #include <immintrin.h>
+#include <math.h>
 #include <string.h>
 
 #include "engine/kernels/kernels.h"
@@ -9,7 +10,7 @@
 #define INLINE static inline __attribute__((always_inline))
 /* CHUNK rows go through all columns before the next: what they read of a and write of c,
  * and the residual, stays in the second-level cache meanwhile. */
-enum { ROWS = 6, CHUNK = 96 };
+enum { ROWS = 6, CHUNK = 98, LINE = 16 };
 
 /* one block of k under one tile */
 typedef struct tile_args {
@@ -17,30 +18,60 @@ typedef struct tile_args {
     float *c;
     const float *a, *b;
     size_t ldc, lda, k;
-    const pn_epilogue *after; /* NULL but in the last block of k */
-    size_t row, column;       /* of c[0] in the product, for `after` */
-    const float *ahead;       /* weights of the next block, fetched a line a step */
-    size_t ahead_step;        /* PN_PANEL; 0: they have been */
+    const pn_epilogue *after;  /* NULL but in the last block of k */
+    bool clamps;               /* lo and hi of `after` are not both infinite */
+    size_t row, column;        /* of c[0] in the product, for `after` */
+    const float *ahead;        /* weights of the next block, fetched a line a step */
+    size_t ahead_step;         /* PN_PANEL; 0: they have been */
+    const float *far;          /* this tile's rows of a in the next chunk, of which it */
+    size_t far_first, far_end; /* fetches these */
 } tile_args;
 
-INLINE __m256 finish(const pn_epilogue *e, __m256 v, size_t row, size_t column)
-{
-    if (e->bias) v = _mm256_add_ps(v, _mm256_loadu_ps(e->bias + column));
-    if (e->r) v = _mm256_add_ps(v, _mm256_loadu_ps(e->r + row * e->ldr + column));
-    /* these operand orders let NaN pass */
-    v = _mm256_max_ps(_mm256_set1_ps(e->act->lo), v);
-    return _mm256_min_ps(_mm256_set1_ps(e->act->hi), v);
-}
-
-/* What the tile will write, and the residual, are on their way while it multiplies. */
+/* What the tile will write, and the residual, are on their way while it multiplies; what
+ * the next chunk reads of a is in the second-level cache when it begins. */
 INLINE void fetch(const tile_args *t, const int n)
 {
     const pn_epilogue *e = t->after;
+    for (size_t i = t->far_first; i < t->far_end; i++)
+        for (size_t k = 0; k < t->k; k += LINE)
+            __builtin_prefetch(t->far + i * t->lda + k, 0, 2);
     for (int i = 0; i < n; i++) {
         __builtin_prefetch(t->c + (size_t)i * t->ldc, 1);
         if (e && e->r)
             __builtin_prefetch(e->r + (t->row + (size_t)i) * e->ldr + t->column);
     }
+}
+
+/* -0 is what changes no number that it is added to. */
+INLINE __m256 bias_of(const pn_epilogue *e, size_t column)
+{
+    return e->bias ? _mm256_loadu_ps(e->bias + column) : _mm256_set1_ps(-0.0F);
+}
+
+/* The sums, complete if `ends`, to where they belong. n, ends and clamps are constants
+ * where this is inlined. */
+INLINE void store(const tile_args *t, __m256 sum[ROWS][2], const int n, const bool ends,
+                  const bool clamps)
+{
+    const pn_epilogue *e = t->after;
+    const __m256 lo = _mm256_set1_ps(clamps ? e->act->lo : 0);
+    const __m256 hi = _mm256_set1_ps(clamps ? e->act->hi : 0);
+    const __m256 first = ends ? bias_of(e, t->column) : lo;
+    const __m256 second = ends ? bias_of(e, t->column + 8) : lo;
+    const float *r = ends && e->r ? e->r + t->row * e->ldr + t->column : NULL;
+#pragma GCC unroll 6
+    for (int i = 0; i < n; i++)
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+            __m256 v = sum[i][j];
+            if (t->sums)
+                v = _mm256_add_ps(_mm256_loadu_ps(t->sums + i * PN_PANEL + 8 * j), v);
+            if (ends) v = _mm256_add_ps(v, j ? second : first);
+            if (r) v = _mm256_add_ps(v, _mm256_loadu_ps(r + (size_t)i * e->ldr + 8 * j));
+            /* these operand orders let NaN pass */
+            if (clamps) v = _mm256_min_ps(hi, _mm256_max_ps(lo, v));
+            _mm256_storeu_ps(t->c + (size_t)i * t->ldc + 8 * j, v);
+        }
 }
 
 /* n rows (a constant where this is inlined) of one panel */
@@ -63,19 +94,12 @@ INLINE void tile(const tile_args *t, const int n)
             sum[i][1] = _mm256_fmadd_ps(x, b1, sum[i][1]);
         }
     }
-#pragma GCC unroll 6
-    for (int i = 0; i < n; i++) {
-#pragma GCC unroll 2
-        for (int j = 0; j < 2; j++) {
-            float *y = t->c + (size_t)i * t->ldc + 8 * j;
-            __m256 v = sum[i][j];
-            if (t->sums)
-                v = _mm256_add_ps(_mm256_loadu_ps(t->sums + i * PN_PANEL + 8 * j), v);
-            if (t->after)
-                v = finish(t->after, v, t->row + (size_t)i, t->column + 8 * (size_t)j);
-            _mm256_storeu_ps(y, v);
-        }
-    }
+    if (!t->after)
+        store(t, sum, n, false, false);
+    else if (t->clamps)
+        store(t, sum, n, true, true);
+    else
+        store(t, sum, n, true, false);
 }
 
 static void tile_of(const tile_args *t, size_t n)
@@ -111,12 +135,14 @@ static void panel(const pn_gemm *g, float *c, size_t ldc, size_t column, size_t 
 {
     _Alignas(64) float sums[CHUNK * PN_PANEL];
     const float *b = g->b + (g->n0 + column) * g->k;
+    const size_t part = column / PN_PANEL, parts = (g->n + PN_PANEL - 1) / PN_PANEL;
     for (size_t k0 = 0; k0 < g->k; k0 += PN_K_BLOCK) {
         const bool is_last = g->k - k0 <= PN_K_BLOCK;
         tile_args t = {.ldc = is_last ? ldc : PN_PANEL, .lda = g->lda, .column = column};
         t.b = b + k0 * PN_PANEL;
         t.k = is_last ? g->k - k0 : PN_K_BLOCK;
         t.after = is_last ? after : NULL;
+        t.clamps = after && (after->act->lo != -INFINITY || after->act->hi != INFINITY);
         const float *next = is_last ? b + g->k * PN_PANEL : t.b + PN_K_BLOCK * PN_PANEL;
         size_t tiles = (m + ROWS - 1) / ROWS;
         for (size_t i = 0, n; i < m; i += n, tiles--) {
@@ -125,6 +151,11 @@ static void panel(const pn_gemm *g, float *c, size_t ldc, size_t column, size_t 
             t.sums = k0 ? sums + i * PN_PANEL : NULL;
             t.a = g->a + (row + i) * g->lda + k0;
             t.row = row + i;
+            /* each panel fetches its part of what lies ahead of this tile */
+            const bool has_far = row + m + i + n <= g->m;
+            t.far = has_far ? t.a + m * g->lda : t.a;
+            t.far_first = has_far ? n * part / parts : 0;
+            t.far_end = has_far ? n * (part + 1) / parts : 0;
             t.ahead = next;
             t.ahead_step = i == 0 ? PN_PANEL : 0;
             tile_of(&t, n);
@@ -150,10 +181,14 @@ static void chunk(const pn_gemm *g, size_t row, size_t m)
     if (j < g->n) edge(g, j, row, m);
 }
 
+/* In near-equal chunks: a last one of four rows would wait for the weights. */
 PN_DECL_GEMM(pn_f32_gemm_avx2)
 {
-    for (size_t row = 0; row < g->m; row += CHUNK)
-        chunk(g, row, g->m - row < CHUNK ? g->m - row : (size_t)CHUNK);
+    size_t left = (g->m + CHUNK - 1) / CHUNK;
+    for (size_t row = 0, m; row < g->m; row += m, left--) {
+        m = (g->m - row + left - 1) / left;
+        chunk(g, row, m);
+    }
     const size_t whole = g->n / PN_PANEL * PN_PANEL;
     if (g->after && whole < g->n) pn_epilogue_columns(g->after, whole);
 }

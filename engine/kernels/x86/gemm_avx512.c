@@ -1,40 +1,38 @@
 /* 12 rows x 32 columns (two panels): 24 accumulators of the 32 registers, 24 FMAs for 14
  * loads a step. A panel alone runs as 12 x 16: still 12 independent chains. */
 #include <immintrin.h>
+#include <math.h>
 
 #include "engine/kernels/kernels.h"
 
 #define INLINE static inline __attribute__((always_inline))
 /* CHUNK rows go through all columns before the next: what they read of a and write of c,
  * and the residual, stays in the second-level cache meanwhile. */
-enum { ROWS = 12, WIDE = 2 * PN_PANEL, CHUNK = 96, STEP = 8 };
+enum { ROWS = 12, WIDE = 2 * PN_PANEL, CHUNK = 98, STEP = 5, LINE = 16 };
 
 typedef struct tile_args {
     const float *sums; /* of the blocks of k before this one, WIDE apart; NULL: none */
     float *c;
     const float *a, *b, *b_next; /* b_next: the second panel's weights */
     size_t ldc, lda, k;
-    bool is_last;             /* block of k: c is the product's */
-    const pn_epilogue *after; /* NULL but in the last block of k */
-    size_t row, column;       /* of c[0] in the product, for `after` */
-    const float *ahead;       /* weights of the next block, fetched a line a step */
-    size_t ahead_step;        /* PN_PANEL; 0: they have been */
-    __mmask16 kept;           /* columns of the last panel; others must not be written */
+    bool is_last;              /* block of k: c is the product's */
+    const pn_epilogue *after;  /* NULL but in the last block of k */
+    bool clamps;               /* lo and hi of `after` are not both infinite */
+    size_t row, column;        /* of c[0] in the product, for `after` */
+    const float *ahead;        /* weights of the next block, fetched a line a step */
+    size_t ahead_step;         /* PN_PANEL; 0: they have been */
+    const float *far;          /* this tile's rows of a in the next chunk, of which it */
+    size_t far_first, far_end; /* fetches these */
+    __mmask16 kept;            /* columns of the last panel; others must not be written */
 } tile_args;
 
-INLINE __m512 finish(const pn_epilogue *e, __m512 v, size_t row, size_t column)
-{
-    if (e->bias) v = _mm512_add_ps(v, _mm512_loadu_ps(e->bias + column));
-    if (e->r) v = _mm512_add_ps(v, _mm512_loadu_ps(e->r + row * e->ldr + column));
-    /* these operand orders let NaN pass */
-    v = _mm512_max_ps(_mm512_set1_ps(e->act->lo), v);
-    return _mm512_min_ps(_mm512_set1_ps(e->act->hi), v);
-}
-
 /* What row i of the tile will write, and its residual, are to be there when the sums are
- * done. */
+ * done; what the next chunk reads of a, in the second-level cache when it begins. */
 INLINE void fetch(const tile_args *t, size_t i, const int p)
 {
+    for (size_t k = 0; i >= t->far_first && i < t->far_end && k < t->k; k += LINE)
+        __builtin_prefetch(t->far + i * t->lda + k, 0, 2);
+    if (!t->is_last) return;
     const pn_epilogue *e = t->after;
     const float *y = t->c + i * t->ldc;
     __builtin_prefetch(y, 1);
@@ -60,22 +58,23 @@ INLINE void step(__m512 sum[ROWS][2], const tile_args *t, size_t k, const int n,
     }
 }
 
-/* A whole panel is stored without a mask: is_cut is a constant too. */
-INLINE void tile(const tile_args *t, const int n, const int p, const bool is_cut)
+/* -0 is what changes no number that it is added to. */
+INLINE __m512 bias_of(const pn_epilogue *e, size_t column)
 {
-    __m512 sum[ROWS][2];
-    size_t k = 0;
-#pragma GCC unroll 12
-    for (int i = 0; i < n; i++)
-        sum[i][0] = sum[i][1] = _mm512_setzero_ps();
-    /* a row at a time: all at once, the core could not note so many misses */
-    for (size_t i = 0; t->is_last && i < (size_t)n && k + STEP <= t->k; i++) {
-        fetch(t, i, p);
-        for (size_t end = k + STEP; k < end; k++)
-            step(sum, t, k, n, p);
-    }
-    for (; k < t->k; k++)
-        step(sum, t, k, n, p);
+    return e->bias ? _mm512_loadu_ps(e->bias + column) : _mm512_set1_ps(-0.0F);
+}
+
+/* The sums, complete if `ends`, to where they belong. What n and p say of step() goes for
+ * all constants here; a whole panel is stored without a mask. */
+INLINE void store(const tile_args *t, __m512 sum[ROWS][2], const int n, const int p,
+                  const bool is_cut, const bool ends, const bool clamps)
+{
+    const pn_epilogue *e = t->after;
+    const __m512 lo = _mm512_set1_ps(clamps ? e->act->lo : 0);
+    const __m512 hi = _mm512_set1_ps(clamps ? e->act->hi : 0);
+    const __m512 first = ends ? bias_of(e, t->column) : lo;
+    const __m512 second = ends && p == 2 ? bias_of(e, t->column + PN_PANEL) : first;
+    const float *r = ends && e->r ? e->r + t->row * e->ldr + t->column : NULL;
 #pragma GCC unroll 12
     for (int i = 0; i < n; i++)
 #pragma GCC unroll 2
@@ -84,14 +83,40 @@ INLINE void tile(const tile_args *t, const int n, const int p, const bool is_cut
             __m512 v = sum[i][j];
             if (t->sums)
                 v = _mm512_add_ps(_mm512_loadu_ps(t->sums + i * WIDE + j * PN_PANEL), v);
-            if (t->after)
-                v = finish(t->after, v, t->row + (size_t)i,
-                           t->column + (size_t)j * PN_PANEL);
+            if (ends) v = _mm512_add_ps(v, j ? second : first);
+            if (r)
+                v = _mm512_add_ps(v,
+                                  _mm512_loadu_ps(r + (size_t)i * e->ldr + j * PN_PANEL));
+            /* these operand orders let NaN pass */
+            if (clamps) v = _mm512_min_ps(hi, _mm512_max_ps(lo, v));
             if (is_cut && j + 1 == p)
                 _mm512_mask_storeu_ps(y, t->kept, v);
             else
                 _mm512_storeu_ps(y, v);
         }
+}
+
+INLINE void tile(const tile_args *t, const int n, const int p, const bool is_cut)
+{
+    __m512 sum[ROWS][2];
+    size_t k = 0;
+#pragma GCC unroll 12
+    for (int i = 0; i < n; i++)
+        sum[i][0] = sum[i][1] = _mm512_setzero_ps();
+    /* a row at a time: all at once, the core could not note so many misses */
+    for (size_t i = 0; i < (size_t)n && k + STEP <= t->k; i++) {
+        fetch(t, i, p);
+        for (size_t end = k + STEP; k < end; k++)
+            step(sum, t, k, n, p);
+    }
+    for (; k < t->k; k++)
+        step(sum, t, k, n, p);
+    if (!t->after)
+        store(t, sum, n, p, is_cut, false, false);
+    else if (t->clamps)
+        store(t, sum, n, p, is_cut, true, true);
+    else
+        store(t, sum, n, p, is_cut, true, false);
 }
 
 INLINE void tile_of(const tile_args *t, size_t n, const int p, const bool is_cut)
@@ -170,9 +195,12 @@ static void panels(const pn_gemm *g, size_t column, size_t width, size_t row, si
     float *c = g->c + row * g->ldc + column;
     const float *b = g->b + (g->n0 + column) * g->k;
     const size_t cut = width % PN_PANEL;
+    const size_t part = column / WIDE, parts = (g->n + WIDE - 1) / WIDE;
     const int more = width > PN_PANEL;
     tile_args t = {.lda = g->lda, .column = column};
     t.kept = (__mmask16)((1U << cut) - 1);
+    t.clamps =
+        g->after && (g->after->act->lo != -INFINITY || g->after->act->hi != INFINITY);
     for (size_t k0 = 0; k0 < g->k; k0 += PN_K_BLOCK) {
         t.is_last = g->k - k0 <= PN_K_BLOCK;
         t.b = b + k0 * PN_PANEL;
@@ -190,6 +218,11 @@ static void panels(const pn_gemm *g, size_t column, size_t width, size_t row, si
             t.sums = k0 ? sums + i * WIDE : NULL;
             t.a = g->a + (row + i) * g->lda + k0;
             t.row = row + i;
+            /* each pair of panels fetches its part of what lies ahead of this tile */
+            const bool has_far = row + m + i + n <= g->m;
+            t.far = has_far ? t.a + m * g->lda : t.a;
+            t.far_first = has_far ? n * part / parts : 0;
+            t.far_end = has_far ? n * (part + 1) / parts : 0;
             /* the first tile fetches for the one panel, the second for the other */
             t.ahead = i == 0 ? next : next + g->k * PN_PANEL;
             t.ahead_step = i <= ROWS ? PN_PANEL : 0;
@@ -198,10 +231,12 @@ static void panels(const pn_gemm *g, size_t column, size_t width, size_t row, si
     }
 }
 
+/* In near-equal chunks: a last one of four rows would wait for the weights. */
 PN_DECL_GEMM(pn_f32_gemm_avx512)
 {
-    for (size_t row = 0; row < g->m; row += CHUNK) {
-        const size_t m = g->m - row < CHUNK ? g->m - row : (size_t)CHUNK;
+    size_t left = (g->m + CHUNK - 1) / CHUNK;
+    for (size_t row = 0, m; row < g->m; row += m, left--) {
+        m = (g->m - row + left - 1) / left;
         for (size_t j = 0; j < g->n; j += WIDE)
             panels(g, j, g->n - j < WIDE ? g->n - j : (size_t)WIDE, row, m);
     }
