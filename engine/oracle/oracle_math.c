@@ -3,7 +3,7 @@
  * whatever rises or falls throughout. Own roundings are counted per function; for those
  * of libm an error of 2 units in the last place (4 u) is granted, above what glibc's
  * manual lists for them on any machine ("Known Maximum Errors in Math Functions"). */
-#include "engine/oracle/walk64.h"
+#include "engine/oracle/block64.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -101,25 +101,39 @@ static INLINE double spread(const function64 *f, double x, double off, double y)
     return isnan(down) || up > down ? up : down;
 }
 
+static INLINE void apply_block(const function64 *f, const pn_block64 *b, int64_t first,
+                               pn_array64 *y)
+{
+    double *to = y->x + first;
+    for (int64_t i = 0; i < b->n; i++)
+        to[i] = value_of(f, b->x[i]);
+    for (int plane = 0; y->most && plane < 2; plane++) {
+        double *off = y->most + plane * y->n + first;
+        for (int64_t i = 0; i < b->n; i++)
+            off[i] = spread(f, b->x[i], b->off[plane][i], to[i]) +
+                     PN_U * own_error(f, b->x[i], to[i]);
+    }
+}
+
 static INLINE void apply_all(const function64 *f, const pn_array64 *x, pn_array64 *y)
 {
-    for (int64_t i = 0; i < y->n; i++)
-        y->x[i] = value_of(f, x->x[i]);
-    for (int plane = 0; y->most && plane < 2; plane++)
-        for (int64_t i = 0; i < y->n; i++)
-            y->most[plane * y->n + i] = spread(f, x->x[i], pn_off(x, plane, i), y->x[i]) +
-                                        PN_U * own_error(f, x->x[i], y->x[i]);
+    pn_block64 b;
+    for (int64_t i = 0, next; i < y->n; i = next) {
+        next = pn_block_load(x, i, y->n, y->most != NULL, &b);
+        apply_block(f, &b, i, y);
+    }
 }
 
 static pn_status apply(pn_walk64 *w, const pn_node *n, const function64 *f)
 {
     pn_array64 room;
-    const pn_array64 *x = pn_oracle_in(w, n, 0, &room);
-    pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
+    const pn_array64 *in = pn_oracle_in(w, n, 0, &room);
+    const pn_array64 x = in ? *in : room;
+    pn_array64 *y = in ? pn_oracle_out_over(w, n, &x) : NULL;
     if (y && f->op == PN_OP_RELU) /* most of what there is: by a loop of its own */
-        apply_all(&(function64){.op = PN_OP_RELU}, x, y);
+        apply_all(&(function64){.op = PN_OP_RELU}, &x, y);
     else if (y)
-        apply_all(f, x, y);
+        apply_all(f, &x, y);
     pn_oracle_done(&room);
     return y ? PN_OK : PN_ENOMEM;
 }
@@ -279,34 +293,55 @@ static INLINE void combine_as(pn_op op, const pn_array64 *a, const pn_array64 *b
     }
 }
 
+/* Operands and result of one shape. */
+static void add_all(const pn_array64 *a, const pn_array64 *b, pn_array64 *y)
+{
+    pn_block64 p, q;
+    for (int64_t i = 0, next; i < y->n; i = next) {
+        next = pn_block_load(a, i, y->n, y->most != NULL, &p);
+        pn_block_load(b, i, y->n, y->most != NULL, &q);
+        for (int64_t k = 0; k < p.n; k++)
+            y->x[i + k] = p.x[k] + q.x[k];
+        for (int plane = 0; y->most && plane < 2; plane++) {
+            double *off = y->most + plane * y->n + i;
+            for (int64_t k = 0; k < p.n; k++)
+                off[k] = p.off[plane][k] + q.off[plane][k] +
+                         PN_U * own_error_of_two(PN_OP_ADD, p.x[k], q.x[k], 0);
+        }
+    }
+}
+
 /* y = a op b; y may be a. */
 static void combine(pn_op op, const pn_array64 *a, const pn_array64 *b, pn_array64 *y)
 {
-    if (op == PN_OP_ADD)
-        combine_as(PN_OP_ADD, a, b, y);
+    if ((op == PN_OP_ADD || op == PN_OP_SUM) && a->n == y->n && b->n == y->n)
+        add_all(a, b, y);
     else
         combine_as(op, a, b, y);
 }
 
-/* Of many: two at a time, from left to right. What is so far is nobody's float. */
+/* Of two in the place of the first, if it may be; of many two at a time, from left to
+ * right. What is so far is nobody's float. */
 pn_status pn_oracle_binary(pn_walk64 *w, const pn_node *n)
 {
     if (n->n_inputs == 1) return pn_oracle_same(w, n);
-    pn_array64 *y = pn_oracle_out(w, n, 0, true);
-    const bool is_layer = y && y->is_layer;
+    pn_array64 room, so_far = {.x = NULL};
+    const pn_array64 *a = pn_oracle_in(w, n, 0, &room);
+    if (a) so_far = *a;
+    pn_array64 *y = !a ? NULL
+                    : n->n_inputs == 2 && n->inputs[0] != n->inputs[1]
+                        ? pn_oracle_out_over(w, n, &so_far)
+                        : pn_oracle_out(w, n, 0, true);
     pn_status st = y ? PN_OK : PN_ENOMEM;
     for (int i = 1; !st && i < n->n_inputs; i++) {
-        pn_array64 rooms[2] = {{.x = NULL}};
-        const pn_array64 *a = i == 1 ? pn_oracle_in(w, n, 0, &rooms[0]) : y;
-        const pn_array64 *b = pn_oracle_in(w, n, i, &rooms[1]);
-        y->is_layer = false;
-        if (a && b)
-            combine(n->op, a, b, y);
-        else
-            st = PN_ENOMEM;
-        y->is_layer = is_layer;
-        pn_oracle_done(&rooms[0]);
-        pn_oracle_done(&rooms[1]);
+        pn_array64 other;
+        const pn_array64 *b = pn_oracle_in(w, n, i, &other);
+        st = b ? PN_OK : PN_ENOMEM;
+        if (b) combine(n->op, &so_far, b, y);
+        so_far = *y;
+        so_far.is_layer = false;
+        pn_oracle_done(&other);
     }
+    pn_oracle_done(&room);
     return st;
 }

@@ -1,28 +1,99 @@
-/* Sums of products: convolutions, Gemm, MatMul. With weights w and input x, sums of n
- * products in fused multiply-adds are off by at most
+/* Sums of products, and Gemm and MatMul, which are nothing else. With weights w and input
+ * x, sums of n products in fused multiply-adds are off by at most
  *
  *     n u sum|w||x|          the chain (Higham 3.1; blocks of a chain add their number)
  *   + 2 u sum|w||x|          weights, scaled or not, and the result are rounded once
  *   + sum|w| off(x)          what came in
  *   + 2 u (|y| + |b|)        the bias and its addition
  *
- * sum|w||x| is the same product once more, of magnitudes. */
-#include "engine/oracle/walk64.h"
+ * sum|w||x| is the same product once more, of magnitudes: in float, where it is large. */
+#include "engine/oracle/product64.h"
 
-#include <limits.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/kernels/kernels.h"
-
 /* Doubles of widened weights, and of gathered windows, at a time. */
 #define PART_DOUBLES (1 << 20)
 
-static int64_t part_of(int64_t all, int64_t each)
+int64_t pn_part_of(int64_t all, int64_t each)
 {
     const int64_t n = PART_DOUBLES / each;
     return n < 1 ? 1 : n < all ? n : all;
+}
+
+void pn_magnitudes(const double *x, int64_t n, float *out)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (float)pn_mag(x[i]);
+}
+
+/* What came in is u|x| for every operand that a layer can have here, so that it is one
+ * rounding more. */
+void pn_bound_sums(int64_t n, const double *y, int64_t roundings, double *most,
+                   double *usual)
+{
+    const double f = pn_roundings(0, roundings + 2) + PN_U;
+    const double walk = pn_roundings(1, roundings + 2) + PN_U;
+    for (int64_t i = 0; i < n; i++) {
+        const double sum = most[i], own = 2 * PN_U * pn_mag(y[i]);
+        most[i] = f * sum + own;
+        usual[i] = walk * sum + own;
+    }
+}
+
+/* Longer sums than this are not taken from float. */
+#define LONGEST_FLOAT_SUM (1 << 20)
+
+/* A float sum of k products of magnitudes, from above: two roundings each for the
+ * factors, k in whatever order, and what fell below float's range. Where it left that
+ * range, or would be too rough, it is done in double, as slow as that is. */
+static void raise_sums(const pn_tile64 *t, int64_t row, const float *sums, double *out)
+{
+    const double grow = 1 / (1 - PN_U * (double)(t->k + 3));
+    const double lost = 0x1p-126 * (double)t->k;
+    bool is_near = t->k <= LONGEST_FLOAT_SUM;
+    for (int64_t i = 0; i < t->n; i++) {
+        out[i] = (double)sums[i] * grow + lost;
+        is_near &= sums[i] <= FLT_MAX;
+    }
+    for (int64_t i = 0; !is_near && i < t->n; i++) {
+        if (t->k <= LONGEST_FLOAT_SUM && sums[i] <= FLT_MAX) continue;
+        out[i] = 0;
+        for (int64_t k = 0; k < t->k; k++)
+            out[i] += pn_mag(t->a[row * t->k + k]) * pn_mag(t->b[k * t->n_all + i]);
+    }
+}
+
+void pn_product_tile(const pn_tile64 *t)
+{
+    pn_f64_gemm_blas(&(pn_product64){.m = t->m,
+                                     .n = t->n,
+                                     .k = t->k,
+                                     .a = t->a,
+                                     .lda = t->k,
+                                     .b = t->b,
+                                     .ldb = t->n_all,
+                                     .c = t->y,
+                                     .ldc = t->ldy});
+    if (!t->most) return;
+    float *a = t->room, *sums = a + t->m * t->k;
+    pn_magnitudes(t->a, t->m * t->k, a);
+    pn_f32_gemm_blas(&(pn_gemm){.m = (size_t)t->m,
+                                .n = (size_t)t->n,
+                                .k = (size_t)t->k,
+                                .a = a,
+                                .lda = (size_t)t->k,
+                                .b = t->b_magnitudes,
+                                .n_all = (size_t)t->n_all,
+                                .c = sums,
+                                .ldc = (size_t)t->n});
+    for (int64_t row = 0; row < t->m; row++) {
+        const int64_t at = row * t->ldy;
+        raise_sums(t, row, sums + row * t->n, t->most + at);
+        pn_bound_sums(t->n, t->y + at, t->roundings, t->most + at, t->usual + at);
+    }
 }
 
 static void widen(const pn_value *v, int64_t first, int64_t n, bool magnitudes,
@@ -33,264 +104,12 @@ static void widen(const pn_value *v, int64_t first, int64_t n, bool magnitudes,
         out[i] = pn_mag(out[i]);
 }
 
-/* A convolution by the numbers: channels in and out of a group, taps, pixels. */
-typedef struct conv64 {
-    const pn_value *weights;
-    pn_window64 win;
-    int64_t group, cin, cout, taps, pixels_in, pixels;
-} conv64;
-
-bool pn_oracle_window(const pn_node *n, const pn_shape *x, const pn_shape *y,
-                      pn_window64 *w)
-{
-    const pn_attr *k = pn_node_attr(n, "kernel_shape"), *s = pn_node_attr(n, "strides");
-    const pn_attr *d = pn_node_attr(n, "dilations"), *p = pn_node_attr(n, "pads");
-    const int axes = x->ndim - 2;
-    if (axes < 1 || axes > 3 || y->ndim != x->ndim || !k || (int)k->n != axes)
-        return false;
-    for (int i = 0; i < 3; i++) {
-        w->kernel[i] = w->stride[i] = w->dilation[i] = w->in[i] = w->out[i] = 1;
-        w->before[i] = w->after[i] = 0;
-    }
-    for (int i = 0; i < axes; i++) {
-        const int at = 3 - axes + i;
-        w->kernel[at] = k->ints[i];
-        if (s && (int)s->n == axes) w->stride[at] = s->ints[i];
-        if (d && (int)d->n == axes) w->dilation[at] = d->ints[i];
-        if (p && (int)p->n == 2 * axes) {
-            w->before[at] = p->ints[i];
-            w->after[at] = p->ints[axes + i];
-        }
-        w->in[at] = x->dim[2 + i];
-        w->out[at] = y->dim[2 + i];
-    }
-    return true;
-}
-
-/* One tap of one channel under outputs first .. end: zero where it misses the map. */
-static void gather_row(const pn_window64 *w, const double *x, int64_t tap, int64_t first,
-                       int64_t end, double *to)
-{
-    const int64_t kw = tap % w->kernel[2], kh = tap / w->kernel[2] % w->kernel[1];
-    const int64_t kd = tap / w->kernel[2] / w->kernel[1];
-    for (int64_t p = first; p < end;) {
-        const int64_t row = p / w->out[2], ow = p % w->out[2];
-        const int64_t run = end - p < w->out[2] - ow ? end - p : w->out[2] - ow;
-        const int64_t id =
-            row / w->out[1] * w->stride[0] - w->before[0] + kd * w->dilation[0];
-        const int64_t ih =
-            row % w->out[1] * w->stride[1] - w->before[1] + kh * w->dilation[1];
-        const bool is_row = id >= 0 && id < w->in[0] && ih >= 0 && ih < w->in[1];
-        const double *from = x + (id * w->in[1] + ih) * w->in[2];
-        int64_t iw = ow * w->stride[2] - w->before[2] + kw * w->dilation[2];
-        for (int64_t i = 0; i < run; i++, iw += w->stride[2])
-            *to++ = is_row && iw >= 0 && iw < w->in[2] ? from[iw] : 0;
-        p += run;
-    }
-}
-
-/* y += the convolution of one group with a few channels in it, tap by tap. */
-static void convolve_thin(const conv64 *c, int64_t group, const double *x,
-                          bool magnitudes, double *room, double *y)
-{
-    const int64_t k = c->cin * c->taps;
-    double *weights = room + c->pixels;
-    for (int64_t i = 0; i < k; i++) {
-        gather_row(&c->win, x + (group * c->cin + i / c->taps) * c->pixels_in,
-                   i % c->taps, 0, c->pixels, room);
-        for (int64_t o = 0; o < c->cout; o++) {
-            const int64_t channel = group * c->cout + o;
-            widen(c->weights, channel * k + i, 1, magnitudes, weights);
-            double *to = y + channel * c->pixels;
-            for (int64_t p = 0; p < c->pixels; p++)
-                to[p] += *weights * room[p];
-        }
-    }
-}
-
-static void convolve_group(const conv64 *c, int64_t group, const double *x,
-                           bool magnitudes, double *room, double *y)
-{
-    const int64_t k = c->cin * c->taps;
-    const int64_t columns = part_of(c->pixels, k), rows = part_of(c->cout, k);
-    double *gathered = room, *weights = room + k * columns;
-    for (int64_t p = 0; p < c->pixels; p += columns) {
-        const int64_t end = p + columns < c->pixels ? p + columns : c->pixels;
-        for (int64_t i = 0; i < k; i++)
-            gather_row(&c->win, x + (group * c->cin + i / c->taps) * c->pixels_in,
-                       i % c->taps, p, end, gathered + i * (end - p));
-        for (int64_t o = 0; o < c->cout; o += rows) {
-            const int64_t n = c->cout - o < rows ? c->cout - o : rows;
-            const int64_t channel = group * c->cout + o;
-            widen(c->weights, channel * k, n * k, magnitudes, weights);
-            pn_f64_gemm_blas(&(pn_product64){.m = n,
-                                             .n = end - p,
-                                             .k = k,
-                                             .a = weights,
-                                             .lda = k,
-                                             .b = gathered,
-                                             .ldb = end - p,
-                                             .c = y + channel * c->pixels + p,
-                                             .ldc = c->pixels});
-        }
-    }
-}
-
-static pn_status convolve(const conv64 *c, const double *x, bool magnitudes, double *y)
-{
-    const int64_t k = c->cin * c->taps;
-    const bool is_thin = c->group > 1 && c->cout < 4;
-    const int64_t size =
-        is_thin ? c->pixels + 1 : k * (part_of(c->pixels, k) + part_of(c->cout, k));
-    double *room = malloc((size_t)size * sizeof(double));
-    if (!room) return PN_ENOMEM;
-    for (int64_t g = 0; g < c->group; g++)
-        (is_thin ? convolve_thin : convolve_group)(c, g, x, magnitudes, room, y);
-    free(room);
-    return PN_OK;
-}
-
-/* From sum|w||x| in `sums` to bounds; what came in is u|x| for every operand that a layer
- * can have here, so that it is one rounding more. */
-static void bound_sums(pn_array64 *y, const double *sums, int64_t roundings)
-{
-    for (int plane = 0; plane < 2; plane++) {
-        const double f = pn_roundings(plane, roundings + 2) + PN_U;
-        for (int64_t i = 0; i < y->n; i++)
-            y->most[plane * y->n + i] = f * sums[i] + 2 * PN_U * pn_mag(y->x[i]);
-    }
-}
-
-/* Bias of channel c, on `pixels` of each. */
-static void add_bias(pn_array64 *y, const pn_array64 *bias, int64_t pixels)
-{
-    for (int64_t i = 0; i < y->n; i++) {
-        const double b = bias->x[i / pixels % bias->n];
-        y->x[i] += b;
-        for (int plane = 0; y->most && plane < 2; plane++)
-            y->most[plane * y->n + i] += 2 * PN_U * pn_mag(b);
-    }
-}
-
 static double *magnitudes_of(const pn_array64 *x)
 {
     double *m = malloc((size_t)x->n * sizeof(double));
     for (int64_t i = 0; m && i < x->n; i++)
         m[i] = pn_mag(x->x[i]);
     return m;
-}
-
-/* y = the convolution of x, or of magnitudes; y is zeroed. */
-typedef pn_status convolve_fn(const conv64 *c, const double *x, bool magnitudes,
-                              double *y);
-
-static pn_status bound_conv(const conv64 *c, convolve_fn *f, const pn_array64 *x,
-                            const pn_sum *sum, pn_array64 *y)
-{
-    if (sum->kind == PN_SUM_WINOGRAD)
-        return pn_oracle_winograd(c->weights, &c->win, x, sum->roundings, y);
-    double *m = magnitudes_of(x), *sums = calloc((size_t)y->n, sizeof(double));
-    pn_status st = m && sums ? f(c, m, true, sums) : PN_ENOMEM;
-    if (!st) bound_sums(y, sums, sum->roundings);
-    free(sums);
-    free(m);
-    return st;
-}
-
-static pn_status with_bias(pn_walk64 *w, const pn_node *n, pn_array64 *y, int64_t pixels)
-{
-    pn_array64 room;
-    if (!pn_oracle_has(w, n, 2)) return PN_OK;
-    const pn_array64 *bias = pn_oracle_in(w, n, 2, &room);
-    if (bias) add_bias(y, bias, pixels);
-    pn_oracle_done(&room);
-    return bias ? PN_OK : PN_ENOMEM;
-}
-
-static int64_t product3(const int64_t *d)
-{
-    return d[0] * d[1] * d[2];
-}
-
-/* What both kinds of convolution have in common; weights must be a constant. */
-static pn_status open_conv(pn_walk64 *w, const pn_node *n, const pn_array64 *x,
-                           const pn_array64 *y, conv64 *c)
-{
-    c->weights = &w->g->values[n->inputs[1]];
-    if (!c->weights->data || !pn_oracle_window(n, &x->shape, &y->shape, &c->win))
-        return PN_EUNSUPPORTED;
-    c->group = pn_node_int(n, "group", 1);
-    c->cin = x->shape.dim[1] / c->group;
-    c->cout = y->shape.dim[1] / c->group;
-    c->taps = product3(c->win.kernel);
-    c->pixels_in = product3(c->win.in);
-    c->pixels = product3(c->win.out);
-    const int64_t room =
-        (int64_t)(c->weights->size_bytes / pn_dtype_size(c->weights->dtype));
-    return c->taps * c->cin <= INT_MAX && c->taps * c->cin * c->cout * c->group <= room
-               ? PN_OK
-               : PN_EUNSUPPORTED;
-}
-
-static pn_status convolution(pn_walk64 *w, const pn_node *n, convolve_fn *f)
-{
-    pn_array64 room;
-    conv64 c;
-    const pn_array64 *x = pn_oracle_in(w, n, 0, &room);
-    pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
-    pn_status st = y ? open_conv(w, n, x, y, &c) : PN_ENOMEM;
-    if (!st) st = f(&c, x->x, false, y->x);
-    if (!st && y->most) st = bound_conv(&c, f, x, &w->sums[n - w->g->nodes], y);
-    if (!st) st = with_bias(w, n, y, c.pixels);
-    pn_oracle_done(&room);
-    return st;
-}
-
-pn_status pn_oracle_conv(pn_walk64 *w, const pn_node *n)
-{
-    return convolution(w, n, convolve);
-}
-
-/* One input channel's share of one output channel. */
-static void scatter(const conv64 *c, const double *x, const double *kernel, double *y)
-{
-    const pn_window64 *w = &c->win;
-    for (int64_t i = 0; i < c->pixels_in; i++) {
-        const int64_t ix = i % w->in[2], iy = i / w->in[2] % w->in[1];
-        const int64_t iz = i / w->in[2] / w->in[1];
-        for (int64_t t = 0; t < c->taps; t++) {
-            const int64_t tx = t % w->kernel[2], ty = t / w->kernel[2] % w->kernel[1];
-            const int64_t tz = t / w->kernel[2] / w->kernel[1];
-            const int64_t ox = ix * w->stride[2] - w->before[2] + tx * w->dilation[2];
-            const int64_t oy = iy * w->stride[1] - w->before[1] + ty * w->dilation[1];
-            const int64_t oz = iz * w->stride[0] - w->before[0] + tz * w->dilation[0];
-            if (ox < 0 || ox >= w->out[2] || oy < 0 || oy >= w->out[1] || oz < 0 ||
-                oz >= w->out[0])
-                continue;
-            y[(oz * w->out[1] + oy) * w->out[2] + ox] += x[i] * kernel[t];
-        }
-    }
-}
-
-/* weights are in x out / group x kernel */
-static pn_status convolve_turned(const conv64 *c, const double *x, bool magnitudes,
-                                 double *y)
-{
-    double *kernel = malloc((size_t)c->taps * sizeof(double));
-    if (!kernel) return PN_ENOMEM;
-    for (int64_t i = 0; i < c->cin * c->group; i++)
-        for (int64_t o = 0; o < c->cout; o++) {
-            widen(c->weights, (i * c->cout + o) * c->taps, c->taps, magnitudes, kernel);
-            scatter(c, x + i * c->pixels_in, kernel,
-                    y + (i / c->cin * c->cout + o) * c->pixels);
-        }
-    free(kernel);
-    return PN_OK;
-}
-
-pn_status pn_oracle_conv_transpose(pn_walk64 *w, const pn_node *n)
-{
-    return convolution(w, n, convolve_turned);
 }
 
 /* c (m x n) = a (m x k, or k x m turned) times b, a constant of two dimensions that comes
@@ -300,7 +119,7 @@ static pn_status times_constant(int64_t m, int64_t n, int64_t k, const double *a
                                 bool magnitudes, double *c)
 {
     const int64_t all = b_turned ? n : k, each = b_turned ? k : n;
-    const int64_t rows = part_of(all, each);
+    const int64_t rows = pn_part_of(all, each);
     double *part = malloc((size_t)(rows * each) * sizeof(double));
     if (!part) return PN_ENOMEM;
     for (int64_t i = 0; i < all; i += rows) {
@@ -310,7 +129,7 @@ static pn_status times_constant(int64_t m, int64_t n, int64_t k, const double *a
         p.lda = a_turned ? m : k;
         p.a_turned = a_turned;
         p.b_turned = b_turned;
-        p.adds = !b_turned;
+        p.adds = !b_turned && i > 0;
         if (b_turned)
             p.n = count, p.a = a, p.c = c + i;
         else
@@ -321,7 +140,7 @@ static pn_status times_constant(int64_t m, int64_t n, int64_t k, const double *a
     return PN_OK;
 }
 
-/* y = scale * (a b), with its bounds; y is zeroed. */
+/* y = scale * (a b), with its bounds. */
 static pn_status fully_connected(const pn_array64 *a, bool a_turned, const pn_value *b,
                                  bool b_turned, double scale, const pn_sum *sum,
                                  pn_array64 *y)
@@ -334,13 +153,12 @@ static pn_status fully_connected(const pn_array64 *a, bool a_turned, const pn_va
     for (int64_t i = 0; i < y->n; i++)
         y->x[i] *= scale;
     if (st || !y->most) return st;
-    double *mag = magnitudes_of(a), *sums = calloc((size_t)y->n, sizeof(double));
-    st = mag && sums ? times_constant(m, n, k, mag, a_turned, b, b_turned, true, sums)
-                     : PN_ENOMEM;
+    double *mag = magnitudes_of(a);
+    st = mag ? times_constant(m, n, k, mag, a_turned, b, b_turned, true, y->most)
+             : PN_ENOMEM;
     for (int64_t i = 0; !st && i < y->n; i++)
-        sums[i] *= fabs(scale);
-    if (!st) bound_sums(y, sums, sum->roundings);
-    free(sums);
+        y->most[i] *= fabs(scale);
+    if (!st) pn_bound_sums(y->n, y->x, sum->roundings, y->most, y->usual);
     free(mag);
     return st;
 }
@@ -461,10 +279,9 @@ pn_status pn_oracle_matmul(pn_walk64 *w, const pn_node *n)
         st = fully_connected(a, false, vb, false, 1, sum, y);
     } else if (y) {
         b = pn_oracle_in(w, n, 1, &rooms[1]);
-        double *sums = y->most ? calloc((size_t)y->n, sizeof(double)) : NULL;
-        st = b && (sums || !y->most) ? multiply_all(a, b, y, sums) : PN_ENOMEM;
-        if (!st && sums) bound_sums(y, sums, sum->roundings + 1);
-        free(sums);
+        st = b ? multiply_all(a, b, y, y->most) : PN_ENOMEM;
+        if (!st && y->most)
+            pn_bound_sums(y->n, y->x, sum->roundings + 1, y->most, y->usual);
     }
     pn_oracle_done(&rooms[0]);
     pn_oracle_done(&rooms[1]);

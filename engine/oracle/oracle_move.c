@@ -197,6 +197,12 @@ static int64_t unpad(int64_t i, int64_t d, char mode)
     return i < 0 ? -i : 2 * (d - 1) - i;
 }
 
+static void set_constant(pn_array64 *y, int64_t i, double x)
+{
+    y->x[i] = x;
+    if (y->most) y->most[i] = y->usual[i] = 0;
+}
+
 pn_status pn_oracle_pad(pn_walk64 *w, const pn_node *n)
 {
     pn_array64 room, fill_room;
@@ -223,10 +229,10 @@ pn_status pn_oracle_pad(pn_walk64 *w, const pn_node *n)
             from = at < 0 || from < 0 ? -1 : from + at * stride[d];
             rest /= y->shape.dim[d];
         }
-        if (from < 0)
-            y->x[i] = fill;
-        else
+        if (from >= 0)
             move(x, from, y, i);
+        else
+            set_constant(y, i, fill);
     }
     pn_oracle_done(&room);
     return st;

@@ -1,8 +1,9 @@
 /* Normalisations, Softmax and reductions. */
-#include "engine/oracle/walk64.h"
+#include "engine/oracle/block64.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The parameters of a normalisation: inputs 1 .. count. */
 static pn_status open_params(pn_walk64 *w, const pn_node *n, int count,
@@ -20,13 +21,18 @@ static pn_status open_params(pn_walk64 *w, const pn_node *n, int count,
 static void scale_map(const pn_array64 *x, int64_t first, int64_t size, double s,
                       double t, double t_off, pn_array64 *y)
 {
-    for (int64_t i = first; i < first + size; i++)
-        y->x[i] = s * x->x[i] + t;
-    for (int plane = 0; y->most && plane < 2; plane++)
-        for (int64_t i = first; i < first + size; i++)
-            y->most[plane * y->n + i] = fabs(s) * pn_off(x, plane, i) +
-                                        PN_U * (3 * pn_mag(s * x->x[i]) + 2 * pn_mag(t)) +
-                                        t_off;
+    pn_block64 b;
+    for (int64_t at = first, next; at < first + size; at = next) {
+        next = pn_block_load(x, at, first + size, y->most != NULL, &b);
+        for (int64_t i = 0; i < b.n; i++)
+            y->x[at + i] = s * b.x[i] + t;
+        for (int plane = 0; y->most && plane < 2; plane++) {
+            double *off = y->most + plane * y->n + at;
+            for (int64_t i = 0; i < b.n; i++)
+                off[i] = fabs(s) * b.off[plane][i] +
+                         PN_U * (3 * pn_mag(s * b.x[i]) + 2 * pn_mag(t)) + t_off;
+        }
+    }
 }
 
 /* y = s x + t with s = scale / sqrt(variance + epsilon), t = bias - mean s: s and t are
@@ -35,14 +41,15 @@ static void scale_map(const pn_array64 *x, int64_t first, int64_t size, double s
 pn_status pn_oracle_batch_norm(pn_walk64 *w, const pn_node *n)
 {
     pn_array64 room, rooms[4] = {{.x = NULL}};
-    const pn_array64 *p[4], *x = pn_oracle_in(w, n, 0, &room);
-    pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
+    const pn_array64 *p[4], *in = pn_oracle_in(w, n, 0, &room);
+    const pn_array64 x = in ? *in : room;
+    pn_array64 *y = in ? pn_oracle_out_over(w, n, &x) : NULL;
     const double epsilon = (double)pn_node_float(n, "epsilon", 1e-5F);
     const int64_t channels = y ? y->shape.dim[1] : 0;
     pn_status st = y ? open_params(w, n, 4, rooms, p, channels) : PN_ENOMEM;
     for (int64_t c = 0; !st && c < channels; c++) {
         const double s = p[0]->x[c] / sqrt(p[3]->x[c] + epsilon);
-        scale_map(x, c * (y->n / channels), y->n / channels, s,
+        scale_map(&x, c * (y->n / channels), y->n / channels, s,
                   p[1]->x[c] - p[2]->x[c] * s, 0x1p-50 * fabs(p[1]->x[c]), y);
     }
     for (int i = 0; i < 4; i++)
@@ -319,6 +326,10 @@ pn_status pn_oracle_reduce(pn_walk64 *w, const pn_node *n)
         if (!goes[d]) stride *= x->shape.dim[d];
     }
     if (!st && stride != y->n) st = PN_EUNSUPPORTED;
+    if (!st) {
+        memset(y->x, 0, (size_t)y->n * sizeof(double));
+        if (y->most) memset(y->most, 0, (size_t)y->n * 2 * sizeof(double));
+    }
     for (int64_t i = 0; !st && i < x->n; i++) {
         int64_t at = 0, rest = i;
         bool is_new = true;

@@ -17,62 +17,31 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { IN = 6, OUT = 4, PLANES = IN * IN };
 
 #define A 0.70710678118654752440 /* sqrt(1/2) */
 #define B 1.41421356237309504880 /* sqrt(2) */
 
-static const double input_matrix[IN][IN] = {
-    {1, 0, -2.5, 0, 1, 0},  {0, -B, -2, A, 1, 0},   {0, B, -2, -A, 1, 0},
-    {0, -A, -0.5, B, 1, 0}, {0, A, -0.5, -B, 1, 0}, {0, 1, 0, -2.5, 0, 1}};
 static const double kernel_matrix[IN][3] = {{1, 0, 0},
                                             {-2.0 / 3, -B / 3, -1.0 / 3},
                                             {-2.0 / 3, B / 3, -1.0 / 3},
                                             {1.0 / 6, B / 6, 1.0 / 3},
                                             {1.0 / 6, -B / 6, 1.0 / 3},
                                             {0, 0, 1}};
-static const double output_matrix[OUT][IN] = {{1, 1, 1, 1, 1, 0},
-                                              {0, A, -A, B, -B, 0},
-                                              {0, 0.5, 0.5, 2, 2, 0},
-                                              {0, A / 2, -A / 2, 2 * B, -2 * B, 1}};
+/* norm(U)^2 is g' (sum over the channels of w w') g, g being a plane's products of rows
+ * of the kernel's matrix: the sum takes fewer operations than the transforms. What may
+ * cancel in it is put on top. */
+typedef double gram[9][9];
 
-/* What the bounds need of the matrices beside themselves. */
-typedef struct tables {
-    double input_abs[IN][IN], output_abs[OUT][IN], output_squared[OUT][IN];
-} tables;
-
-static void fill_tables(tables *t)
+static void add_kernels(const double *w, int64_t n, gram sum)
 {
-    for (int j = 0; j < IN; j++) {
-        for (int i = 0; i < IN; i++)
-            t->input_abs[i][j] = fabs(input_matrix[i][j]);
-        for (int i = 0; i < OUT; i++) {
-            t->output_abs[i][j] = fabs(output_matrix[i][j]);
-            t->output_squared[i][j] = output_matrix[i][j] * output_matrix[i][j];
-        }
-    }
-}
-
-/* to = left from left', left being rows x columns, which are constants at every call */
-static inline __attribute__((always_inline)) void
-both_sides(const double *left, int rows, int columns, const double *from, double *to)
-{
-    double half[IN * IN];
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j++) {
-            double sum = 0;
-            for (int k = 0; k < columns; k++)
-                sum += left[i * columns + k] * from[k * columns + j];
-            half[i * columns + j] = sum;
-        }
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < rows; j++) {
-            double sum = 0;
-            for (int k = 0; k < columns; k++)
-                sum += half[i * columns + k] * left[j * columns + k];
-            to[i * rows + j] = sum;
+    for (int i = 0; i < 9; i++)
+        for (int j = 0; j < 9; j++) {
+            double more = 0;
+            for (int64_t c = 0; c < n; c++)
+                more += w[c * 9 + i] * w[c * 9 + j];
+            sum[i][j] += more;
         }
 }
 
@@ -80,63 +49,139 @@ both_sides(const double *left, int rows, int columns, const double *from, double
 static void kernel_norms(const pn_value *weights, int64_t first, int64_t cin,
                          double *room, double *norms)
 {
+    gram sum = {{0}};
+    double trace = 0;
     pn_oracle_widen(weights, first, cin * 9, room);
-    memset(norms, 0, PLANES * sizeof(double));
-    for (int64_t c = 0; c < cin; c++) {
-        double u[PLANES];
-        both_sides(kernel_matrix[0], IN, 3, room + c * 9, u);
-        for (int f = 0; f < PLANES; f++)
-            norms[f] += u[f] * u[f];
+    for (int64_t c = 0; c < cin; c += 4)
+        if (cin - c < 4)
+            add_kernels(room + c * 9, cin - c, sum);
+        else
+            add_kernels(room + c * 9, 4, sum);
+    for (int i = 0; i < 9; i++)
+        trace += sum[i][i];
+    for (int f = 0; f < PLANES; f++) {
+        double g[9], norm = 0, length = 0;
+        for (int i = 0; i < 9; i++) {
+            g[i] = kernel_matrix[f / IN][i / 3] * kernel_matrix[f % IN][i % 3];
+            length += g[i] * g[i];
+        }
+        for (int i = 0; i < 9; i++)
+            for (int j = 0; j < 9; j++)
+                norm += g[i] * g[j] * sum[i][j];
+        norms[f] = sqrt(fmax(norm, 0) + 0x1p-40 * length * trace);
     }
-    for (int f = 0; f < PLANES; f++)
-        norms[f] = sqrt(norms[f]);
 }
 
+/* The rows of the input's matrix times six numbers; 1 and 2, 3 and 4 are each other's
+ * mirror. */
+static void fold_in(const double *d, int step, double *out)
+{
+    const double even = d[4 * step] - 2 * d[2 * step];
+    const double odd = A * d[3 * step] - B * d[step];
+    const double even2 = d[4 * step] - 0.5 * d[2 * step];
+    const double odd2 = B * d[3 * step] - A * d[step];
+    out[0] = d[0] - 2.5 * d[2 * step] + d[4 * step];
+    out[1] = even + odd;
+    out[2] = even - odd;
+    out[3] = even2 + odd2;
+    out[4] = even2 - odd2;
+    out[5] = d[step] - 2.5 * d[3 * step] + d[5 * step];
+}
+
+/* ... and of its magnitudes */
+static void fold_in_abs(const double *d, int step, double *out)
+{
+    out[0] = d[0] + 2.5 * d[2 * step] + d[4 * step];
+    out[1] = out[2] = B * d[step] + 2 * d[2 * step] + A * d[3 * step] + d[4 * step];
+    out[3] = out[4] = A * d[step] + 0.5 * d[2 * step] + B * d[3 * step] + d[4 * step];
+    out[5] = d[step] + 2.5 * d[3 * step] + d[5 * step];
+}
+
+/* The magnitudes of the output's matrix times six numbers, and their squares. */
+static void fold_out_abs(const double *x, int step, double *out)
+{
+    const double low = x[step] + x[2 * step], high = x[3 * step] + x[4 * step];
+    out[0] = x[0] + low + high;
+    out[1] = A * low + B * high;
+    out[2] = 0.5 * low + 2 * high;
+    out[3] = A / 2 * low + 2 * B * high + x[5 * step];
+}
+
+static void fold_out_squared(const double *x, int step, double *out)
+{
+    const double low = x[step] + x[2 * step], high = x[3 * step] + x[4 * step];
+    out[0] = x[0] + low + high;
+    out[1] = 0.5 * low + 2 * high;
+    out[2] = 0.25 * low + 4 * high;
+    out[3] = 0.125 * low + 8 * high + x[5 * step];
+}
+
+/* left from left': columns first, then what came of them */
+static inline __attribute__((always_inline)) void
+both_sides(void (*fold)(const double *, int, double *), int rows, const double *from,
+           double *to)
+{
+    double half[IN * IN];
+    for (int j = 0; j < IN; j++)
+        fold(from + j, IN, half + j * rows);
+    for (int i = 0; i < rows; i++)
+        fold(half + i, rows, to + i * rows);
+}
+
+/* By plane: what times norm(U) is sure, what times its square the usual's square. */
 typedef struct tile {
-    int64_t top, left;                      /* of its outputs */
-    double plain[PLANES], absolute[PLANES]; /* norms over the channels */
+    int64_t top, left; /* of its outputs */
+    double sure[PLANES], usual[PLANES];
 } tile;
 
-static void tile_norms(const tables *k, const pn_window64 *w, const pn_array64 *x,
-                       int64_t cin, tile *t)
+static void load_tile(const pn_window64 *w, const double *x, const tile *t, double *d,
+                      double *magnitude)
 {
     const int64_t h = w->in[1], wide = w->in[2];
+    for (int i = 0; i < PLANES; i++) {
+        const int64_t y = t->top - w->before[1] + i / IN;
+        const int64_t at = t->left - w->before[2] + i % IN;
+        const bool is_in = y >= 0 && y < h && at >= 0 && at < wide;
+        d[i] = is_in ? x[y * wide + at] : 0;
+        magnitude[i] = is_in ? pn_mag(d[i]) : 0;
+    }
+}
+
+static void tile_norms(const pn_window64 *w, const pn_array64 *x, int64_t cin,
+                       int64_t roundings, tile *t)
+{
+    double plain[PLANES] = {0}, absolute[PLANES] = {0};
     for (int64_t c = 0; c < cin; c++) {
         double d[PLANES], magnitude[PLANES], v[PLANES], a[PLANES];
-        for (int i = 0; i < PLANES; i++) {
-            const int64_t y = t->top - w->before[1] + i / IN;
-            const int64_t at = t->left - w->before[2] + i % IN;
-            const bool is_in = y >= 0 && y < h && at >= 0 && at < wide;
-            d[i] = is_in ? x->x[(c * h + y) * wide + at] : 0;
-            magnitude[i] = is_in ? pn_mag(d[i]) : 0;
-        }
-        both_sides(input_matrix[0], IN, IN, d, v);
-        both_sides(k->input_abs[0], IN, IN, magnitude, a);
+        load_tile(w, x->x + c * w->in[1] * w->in[2], t, d, magnitude);
+        both_sides(fold_in, IN, d, v);
+        both_sides(fold_in_abs, IN, magnitude, a);
         for (int f = 0; f < PLANES; f++) {
-            t->plain[f] += v[f] * v[f];
-            t->absolute[f] += a[f] * a[f];
+            plain[f] += v[f] * v[f];
+            absolute[f] += a[f] * a[f];
         }
     }
+    const double chains = pn_roundings(0, roundings + 2);
+    const double walk = pn_roundings(1, roundings + 2);
     for (int f = 0; f < PLANES; f++) {
-        t->plain[f] = sqrt(t->plain[f]);
-        t->absolute[f] = sqrt(t->absolute[f]);
+        const double norm = sqrt(plain[f]);
+        const double transforms = PN_U * (10 * norm + 9 * sqrt(absolute[f]));
+        t->sure[f] = chains * norm + transforms;
+        t->usual[f] = walk * norm + transforms;
+        t->usual[f] *= t->usual[f];
     }
 }
 
 /* Bounds of one tile of one output channel; `norms` are U's. */
-static void bound_tile(const tables *k, const tile *t, const double *norms,
-                       int64_t roundings, double *most, double *usual)
+static void bound_tile(const tile *t, const double *norms, double *most, double *usual)
 {
     double sure[PLANES], random[PLANES];
     for (int f = 0; f < PLANES; f++) {
-        const double product = norms[f] * t->plain[f];
-        const double transforms = PN_U * (10 * product + 9 * norms[f] * t->absolute[f]);
-        sure[f] = pn_roundings(0, roundings + 2) * product + transforms;
-        random[f] = pn_roundings(1, roundings + 2) * product + transforms;
-        random[f] *= random[f];
+        sure[f] = norms[f] * t->sure[f];
+        random[f] = norms[f] * norms[f] * t->usual[f];
     }
-    both_sides(k->output_abs[0], OUT, IN, sure, most);
-    both_sides(k->output_squared[0], OUT, IN, random, usual);
+    both_sides(fold_out_abs, OUT, sure, most);
+    both_sides(fold_out_squared, OUT, random, usual);
     for (int i = 0; i < OUT * OUT; i++)
         usual[i] = sqrt(usual[i]);
 }
@@ -162,18 +207,16 @@ pn_status pn_oracle_winograd(const pn_value *weights, const pn_window64 *w,
     tile *tiles = calloc((size_t)(high * wide), sizeof(*tiles));
     double *room = malloc((size_t)cin * 9 * sizeof(double));
     const bool ok = tiles && room;
-    tables k;
-    fill_tables(&k);
     for (int64_t i = 0; ok && i < high * wide; i++) {
         tiles[i].top = i / wide * OUT;
         tiles[i].left = i % wide * OUT;
-        tile_norms(&k, w, x, cin, &tiles[i]);
+        tile_norms(w, x, cin, roundings, &tiles[i]);
     }
     for (int64_t o = 0; ok && o < cout; o++) {
         double norms[PLANES], most[OUT * OUT], usual[OUT * OUT];
         kernel_norms(weights, o * cin * 9, cin, room, norms);
         for (int64_t i = 0; i < high * wide; i++) {
-            bound_tile(&k, &tiles[i], norms, roundings, most, usual);
+            bound_tile(&tiles[i], norms, most, usual);
             store_tile(w, &tiles[i], o, most, usual, y);
         }
     }

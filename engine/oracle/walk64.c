@@ -175,9 +175,10 @@ void pn_walk64_drop(pn_walk64 *w, int value)
 /* ... and within float's range, or every run meets infinity there. */
 static bool all_finite(const double *x, int64_t n)
 {
+    int64_t beyond = 0; /* and no way out of the loop, so that it is vectorised */
     for (int64_t i = 0; i < n; i++)
-        if (!(fabs(x[i]) <= (double)FLT_MAX)) return false;
-    return true;
+        beyond += !(fabs(x[i]) <= (double)FLT_MAX);
+    return beyond == 0;
 }
 
 /* Padding with minus infinity is no accident. */
@@ -247,6 +248,16 @@ bool pn_oracle_has(const pn_walk64 *w, const pn_node *n, int i)
     return !v->data || v->size_bytes > 0;
 }
 
+/* nearly all there is; they may lie at any byte of a file */
+static void widen_floats(const unsigned char *from, int64_t n, double *out)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float x;
+        memcpy(&x, from + (size_t)i * sizeof(x), sizeof(x));
+        out[i] = (double)x;
+    }
+}
+
 void pn_oracle_widen(const pn_value *v, int64_t first, int64_t n, double *out)
 {
     float part[256];
@@ -254,6 +265,10 @@ void pn_oracle_widen(const pn_value *v, int64_t first, int64_t n, double *out)
     const unsigned char *data = v->data;
     if (v->dtype == PN_F64) {
         memcpy(out, data + (size_t)first * sizeof(double), (size_t)n * sizeof(double));
+        return;
+    }
+    if (v->dtype == PN_F32) {
+        widen_floats(data + (size_t)first * sizeof(float), n, out);
         return;
     }
     const int64_t size = (int64_t)(sizeof(part) / sizeof(*part));
@@ -287,13 +302,18 @@ void pn_oracle_done(pn_array64 *room)
     array_free(room);
 }
 
+bool pn_oracle_shape(pn_walk64 *w, int value)
+{
+    return image_of(&w->g->values[value], &w->values[value]);
+}
+
 pn_array64 *pn_oracle_out(pn_walk64 *w, const pn_node *n, int i, bool bounds)
 {
     pn_array64 *a = &w->values[n->outputs[i]];
-    if (!image_of(&w->g->values[n->outputs[i]], a)) return NULL;
-    a->x = calloc((size_t)a->n, sizeof(double));
+    if (!pn_oracle_shape(w, n->outputs[i])) return NULL;
+    a->x = malloc((size_t)a->n * sizeof(double));
     if (!a->x || !bounds || !w->has_bounds) return a->x ? a : NULL;
-    a->most = calloc((size_t)a->n, 2 * sizeof(double));
+    a->most = malloc((size_t)a->n * 2 * sizeof(double));
     a->usual = a->most + a->n;
     return a->most ? a : NULL;
 }

@@ -97,8 +97,10 @@ bool pn_oracle_has(const pn_walk64 *w, const pn_node *n, int i);
 const pn_array64 *pn_oracle_in(const pn_walk64 *w, const pn_node *n, int i,
                                pn_array64 *room);
 void pn_oracle_done(pn_array64 *room);
-/** Output i, zeroed, with room for bounds if the walk has them and `bounds`. NULL without
- * memory. */
+/** Set shape and n of a value for one image. @return false: too large */
+bool pn_oracle_shape(pn_walk64 *w, int value);
+/** Output i, to be filled, with room for bounds if the walk has them and `bounds`. NULL
+ * without memory. */
 pn_array64 *pn_oracle_out(pn_walk64 *w, const pn_node *n, int i, bool bounds);
 /** Elements first .. first + n of a constant, any type. */
 void pn_oracle_widen(const pn_value *v, int64_t first, int64_t n, double *out);

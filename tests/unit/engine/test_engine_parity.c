@@ -324,6 +324,40 @@ static void a_wrong_layer_misses_its_bound_and_no_other_does(void **state)
             check_broken(k, levels[i]);
 }
 
+/* A convolution whose sum|w||x| is beyond float's range, though no sum of it is. */
+static net build_large(float first_weight)
+{
+    net n = net_new(32, 2, 2);
+    net_finish(&n, net_conv(&n, "large", pn_graph_find(n.g, "x"), 32, 4, 1, 1, 1));
+    float *w = weights_of(&n, "large", 1);
+    memset(weights_of(&n, "large", 2), 0, 4 * sizeof(float));
+    for (int i = 0; i < 4 * 32; i++)
+        w[i] = i % 2 ? -1 : 1;
+    w[0] = first_weight;
+    return n;
+}
+
+static void magnitudes_beyond_float_still_bound(void **state)
+{
+    (void)state;
+    net good = build_large(1), bad = build_large(1.001F);
+    float sample[32 * 4];
+    for (int i = 0; i < 32 * 4; i++)
+        sample[i] = 3e37F;
+    const pn_parity_opts o = {
+        .sample = sample, .n_sample = 32 * 4, .cpu = PN_CPU_C, .threads = 1};
+    for (int is_bad = 0; is_bad < 2; is_bad++) {
+        pn_parity p = {0};
+        const pn_graph *run = is_bad ? bad.g : good.g;
+        assert_int_equal(pn_parity_between(&p, good.g, run, &o, NULL), PN_OK);
+        assert_null(p.not_finite);
+        assert_int_equal(p.n_missed, is_bad);
+        pn_parity_fini(&p);
+    }
+    net_free(&good);
+    net_free(&bad);
+}
+
 static pn_parity checked(const net *n)
 {
     pn_parity p = {0};
@@ -459,6 +493,7 @@ int main(void)
         cmocka_unit_test(walk_agrees_with_onnx_runtime),
         cmocka_unit_test(every_operator_holds_at_every_level),
         cmocka_unit_test(a_wrong_layer_misses_its_bound_and_no_other_does),
+        cmocka_unit_test(magnitudes_beyond_float_still_bound),
         cmocka_unit_test(the_answer_is_that_of_a_run),
         cmocka_unit_test(a_graph_beyond_the_engine_is_walked_and_told),
         cmocka_unit_test(broken_weights_name_the_first_tensor_that_is_not_finite),
