@@ -157,6 +157,11 @@ static void say(const pn_parity *p, const char *input)
                       p->unproved);
     else
         say_layers(p, input);
+    if (p->strayed)
+        pn_print_line(stderr,
+                      "penult: parity: \"%s\" has other bits when an image goes through "
+                      "its layers alone, as in a run",
+                      p->strayed);
     say_outputs(p);
 }
 

@@ -128,6 +128,21 @@ void pn_judge_layer(const pn_layer *l, const pn_tensor *t, const float *floats,
     out->used = sum.used;
 }
 
+bool pn_judge_same(const pn_layer *l, const pn_tensor *t, const float *a, const float *b)
+{
+    const block whole = block_of(l, t);
+    ptrdiff_t step;
+    int64_t number;
+    const int64_t wide = row_of(&whole, &step, &number);
+    for (int64_t row = 0; row < whole.n / wide; row++) {
+        const ptrdiff_t at = place_of(&whole, row, &number);
+        for (int64_t i = 0; i < wide; i++)
+            if (memcmp(a + at + i * step, b + at + i * step, sizeof(*a)) != 0)
+                return false;
+    }
+    return true;
+}
+
 /* The number of the greatest not yet taken. */
 static int64_t next_greatest(const double *x, int64_t n, const int64_t *taken,
                              int n_taken)

@@ -20,6 +20,8 @@ void pn_judge_set(const pn_tensor *t, float *floats, const double *x);
 /** What layer l wrote against the walk's value of that tensor. */
 void pn_judge_layer(const pn_layer *l, const pn_tensor *t, const float *floats,
                     const pn_array64 *want, pn_parity_layer *out);
+/** Whether two images of what layer l wrote are the same to the bit. */
+bool pn_judge_same(const pn_layer *l, const pn_tensor *t, const float *a, const float *b);
 /** An output end to end. @return PN_ENOMEM */
 PN_MUST_CHECK pn_status pn_judge_output(const pn_tensor *t, const float *floats,
                                         const pn_array64 *want, pn_parity_output *out);

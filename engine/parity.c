@@ -1,7 +1,8 @@
 /* Runs the engine a layer at a time beside the double-precision walk. Two images: in slot
  * 0 each layer's inputs are put right before it runs, slot 1 goes its own way from the
  * input on. The same image gives the same bits in any slot, so that is what a run
- * answers. */
+ * answers; where a run takes an image through several layers alone, slot 2 goes that way
+ * and must end with the bits of slot 1. */
 #include "penult/parity.h"
 
 #include <limits.h>
@@ -13,9 +14,10 @@
 #include "engine/judge.h"
 #include "engine/ops/ops.h"
 #include "engine/plan.h"
+#include "engine/segments.h"
 #include "penult/preprocess.h"
 
-enum { JUDGED, FREE, SLOTS };
+enum { JUDGED, FREE, ALONE, SLOTS };
 
 typedef struct check {
     pn_parity *out;
@@ -25,6 +27,7 @@ typedef struct check {
     void *block; /* the arena's */
     float *arena, *scratch;
     size_t scratch_floats;
+    int segment; /* that the next layer is of */
     int threads; /* of the engine */
     bool walks_ahead;
 } check;
@@ -158,6 +161,39 @@ static float *floats_of(const check *c, int tensor, int slot)
     return pn_run_tensor(&r, tensor, slot);
 }
 
+static pn_run image_alone(const check *c)
+{
+    return (pn_run){.m = c->m,
+                    .arena = c->arena,
+                    .capacity = SLOTS,
+                    .first = ALONE,
+                    .n = 1,
+                    .threads = 1};
+}
+
+/* Before layer `layer` */
+static void enter_segment(const check *c, int layer)
+{
+    const pn_run r = image_alone(c);
+    if (layer == c->m->segments[c->segment].first)
+        pn_segment_copy(&r, c->m->segments[c->segment], FREE);
+}
+
+/* Behind it: the weights of a segment are kept to its end. */
+static void leave_segment(check *c, int layer)
+{
+    const pn_run r = image_alone(c);
+    const pn_segment s = c->m->segments[c->segment];
+    if (layer + 1 < s.end) return;
+    const int other = pn_segment_run(&r, s, FREE, c->scratch);
+    if (other != PN_NONE && !c->out->strayed) {
+        const int v = c->m->tensors[c->m->layers[other].out].value;
+        c->out->strayed = v == PN_NONE ? "" : c->g->values[v].name;
+    }
+    pn_net_free_weights(c->m);
+    c->segment++;
+}
+
 static void set_tensor(const check *c, int tensor, int slot)
 {
     const int v = value_of(c, tensor);
@@ -190,11 +226,10 @@ static pn_status run_layer(check *c, pn_layer *l, pn_err *err)
         const pn_run r = {.m = &alone,
                           .arena = c->arena,
                           .capacity = SLOTS,
-                          .n = SLOTS,
+                          .n = ALONE,
                           .threads = c->threads};
         pn_team_run(&r, c->threads, c->scratch, NULL);
     }
-    pn_net_free_weights(c->m);
     return st;
 }
 
@@ -291,7 +326,9 @@ static pn_status check_each(check *c, pn_err *err)
         if (i) drop_values(c, &c->m->layers[i - 1]);
         if (st) break;
         begin_step(&s, i + 1);
+        enter_segment(c, i);
         st = check_layer(c, &c->m->layers[i], err);
+        if (!st) leave_segment(c, i);
     }
     if (s.is_running) pthread_join(s.thread, NULL);
     pn_err_clear(&s.err);
@@ -431,7 +468,7 @@ pn_status pn_parity_check(pn_parity *out, const pn_graph *g, const pn_parity_opt
 
 bool pn_parity_holds(const pn_parity *p)
 {
-    return !p->n_missed && !p->not_finite;
+    return !p->n_missed && !p->not_finite && !p->strayed;
 }
 
 void pn_parity_fini(pn_parity *p)

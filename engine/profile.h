@@ -14,7 +14,9 @@ typedef struct pn_layer_time {
 
 /** Time every layer from the next run on. @return PN_ENOMEM */
 PN_MUST_CHECK pn_status pn_exec_profile(pn_exec *x);
-/** The times of layers first .. first + n; a team's are those of its first thread.
+/** The times of layers first .. first + n. Of a team they are a sample, its first
+ * thread's: where images go through several layers alone, the others' images are not in
+ * it.
  * @return the number of layers there are */
 int pn_exec_layer_times(const pn_exec *x, int first, pn_layer_time *out, int n);
 

@@ -12,7 +12,8 @@
  *
  * u = 2^-24, for every element; and the same with 3 sqrt(n) for n roundings, where that
  * is less, for the root of the mean square over the layer. A second image runs through
- * all layers by itself: that is the answer a run gives, end to end.
+ * all layers by itself: that is the answer a run gives, end to end. Where a run takes an
+ * image through several layers alone, a third one goes that way and must keep its bits.
  */
 #ifndef PENULT_PARITY_H
 #define PENULT_PARITY_H
@@ -62,6 +63,8 @@ typedef struct pn_parity {
     bool is_0_to_1;      /**< the seeded input was */
     const char *not_finite; /**< first tensor with NaN or numbers beyond float's range;
                                lent; NULL: none */
+    const char *strayed; /**< first tensor of other bits when an image goes alone; lent;
+                            NULL: none */
 } pn_parity;
 
 /**
@@ -71,7 +74,8 @@ typedef struct pn_parity {
  */
 PN_MUST_CHECK pn_status pn_parity_check(pn_parity *out, const pn_graph *g,
                                         const pn_parity_opts *opts, pn_err *err);
-/** No bound was missed and all numbers are finite; what could not be judged holds. */
+/** No bound was missed, no image strayed and all numbers are finite; what could not be
+ * judged holds. */
 bool pn_parity_holds(const pn_parity *p);
 void pn_parity_fini(pn_parity *p);
 
