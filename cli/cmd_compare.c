@@ -9,20 +9,23 @@
 #include "pipeline/cpu_budget.h"
 
 static const char help[] =
-    "Usage: penult compare MODEL.onnx --input X.npy --expect Y.npy [OPTION]...\n"
+    "Usage: penult compare MODEL... --input X.npy --expect Y.npy [OPTION]...\n"
     "\n"
     "Examples:\n"
     "  penult compare net.onnx --input x.npy --expect softmax.npy\n"
     "  penult compare net.onnx --input x.npy --expect y.npy --tensor flatten0\n"
     "  penult compare net.onnx --input x.npy --expect internals.npz\n"
+    "  penult compare net-symbol.json net-0000.params --input x.npy --expect y.npy\n"
     "  penult compare net.onnx --input x.npy --expect dump.npz --json | jq .first_stray\n"
     "\n"
-    "Runs the network on an array (a batch NxCxHxW or one image CxHxW, as the network "
-    "is\n"
-    "fed: nothing is preprocessed) and tells how far its tensors are from arrays that\n"
-    "MXNet, PyTorch or anything else computed from the same array. An .npz holds many,\n"
-    "each named as the tensor is; entries that are no tensor are skipped. With several\n"
-    "tensors the table is in the network's order, and the first that strays is named.\n"
+    "Runs the network (ONNX, or what convert takes) on an array (a batch NxCxHxW or one\n"
+    "image CxHxW, as the network is fed: nothing is preprocessed) and tells how far its\n"
+    "tensors are from arrays that MXNet, PyTorch or anything else computed from the "
+    "same\n"
+    "array. An .npz holds many, each named as the tensor is; entries that are no tensor\n"
+    "are skipped. With several tensors the table is in the network's order, and the "
+    "first\n"
+    "that strays is named.\n"
     "\n"
     "A tensor that is looked at cannot be fused away: the more of them are compared, "
     "the\n"
@@ -37,6 +40,8 @@ static const char help[] =
     "                           the first); or which entries of the .npz\n"
     "  --tolerance T            largest difference allowed, of the largest magnitude\n"
     "                           expected (default: 0.0001); else the exit status is 65\n"
+    "  --input-shape [NAME=]C,H,W\n"
+    "                           of a checkpoint that does not tell it; may be repeated\n"
     "  --json                   the same as JSON\n"
     "  --threads N              default: the cores this process may use\n"
     "  --cpu LEVEL              auto, c, openblas, avx2, avx512\n"
@@ -230,17 +235,20 @@ static pn_status print_json(const pn_compare *c, const compare_args *a)
 {
     pn_model_info info;
     json_t *tensors = json_array(), *skipped = json_array();
+    json_t *files = json_array();
     pn_model_get_info(c->model, &info);
+    for (int i = 0; i < a->o.model.n_paths; i++)
+        json_array_append_new(files, json_name(a->o.model.paths[i]));
     for (int i = 0; i < c->n_tensors; i++)
         json_array_append_new(tensors, json_tensor(c, &c->tensors[i], a->tolerance));
     for (int i = 0; i < c->n_skipped; i++)
         json_array_append_new(skipped, json_name(c->skipped[i]));
     return pn_cli_print_json(
-        json_pack("{s:o, s:o, s:I, s:s, s:f, s:o, s:o, s:o, s:b}", "model",
-                  json_name(a->o.model), "input", json_name(a->o.input), "images",
-                  (json_int_t)c->n_images, "kernels", pn_cpu_name(info.cpu), "tolerance",
-                  a->tolerance, "tensors", tensors, "skipped", skipped, "first_stray",
-                  json_stray(c, a->tolerance), "pass",
+        json_pack("{s:o, s:o, s:o, s:I, s:s, s:f, s:o, s:o, s:o, s:b}", "model",
+                  json_name(a->o.model.paths[0]), "files", files, "input",
+                  json_name(a->o.input), "images", (json_int_t)c->n_images, "kernels",
+                  pn_cpu_name(info.cpu), "tolerance", a->tolerance, "tensors", tensors,
+                  "skipped", skipped, "first_stray", json_stray(c, a->tolerance), "pass",
                   first_stray(c, a->tolerance) == PN_NONE),
         1);
 }
@@ -261,48 +269,65 @@ static int compare(const compare_args *a)
     return code;
 }
 
-static pn_status check(compare_args *a, int operands, pn_err *err)
+static pn_status check(compare_args *a, pn_err *err)
 {
-    if (operands != 1 || !a->o.input || !a->o.n_expects)
+    if (!a->o.model.n_paths || !a->o.input || !a->o.n_expects)
         return pn_fail(err, PN_EINVAL,
-                       "compare: one model, --input and --expect are wanted; see penult "
+                       "compare: a model, --input and --expect are wanted; see penult "
                        "compare -h");
     a->o.threads = a->threads ? (int)a->threads : pn_cpu_budget();
     return a->cpu ? pn_cpu_parse(&a->o.cpu, a->cpu, err) : PN_OK;
 }
 
+static pn_status parse(compare_args *a, pn_arg_list lists[3], int argc, char **argv,
+                       pn_err *err)
+{
+    pn_compare_opts *o = &a->o;
+    const pn_option options[] = {
+        {.name = "input", .type = PN_ARG_TEXT, .out = &o->input},
+        {.name = "expect", .type = PN_ARG_LIST, .out = &lists[0]},
+        {.name = "tensor", .type = PN_ARG_LIST, .out = &lists[1]},
+        {.name = "tolerance", .type = PN_ARG_REAL, .out = &a->tolerance, .max = 1e9},
+        {.name = "input-shape", .type = PN_ARG_LIST, .out = &lists[2]},
+        {.name = "json", .type = PN_ARG_FLAG, .out = &a->json},
+        {.name = "threads",
+         .type = PN_ARG_INT,
+         .out = &a->threads,
+         .min = 1,
+         .max = 1024},
+        {.name = "cpu", .type = PN_ARG_TEXT, .out = &a->cpu},
+        {.name = NULL},
+    };
+    pn_status st =
+        pn_args_parse(&pn_command_compare, options, argc, argv, &o->model.n_paths, err);
+    o->model.paths = (const char *const *)argv + argc - o->model.n_paths;
+    o->expects = lists[0].items;
+    o->n_expects = lists[0].n;
+    o->tensors = lists[1].items;
+    o->n_tensors = lists[1].n;
+    o->model.shapes = lists[2].items;
+    o->model.n_shapes = lists[2].n;
+    return st ? st : check(a, err);
+}
+
 static int run(int argc, char **argv)
 {
     compare_args a = {.tolerance = 1e-4};
-    pn_arg_list expects = {.items = calloc((size_t)argc, sizeof(char *))},
-                tensors = {.items = calloc((size_t)argc, sizeof(char *))};
-    const pn_option options[] = {
-        {.name = "input", .type = PN_ARG_TEXT, .out = &a.o.input},
-        {.name = "expect", .type = PN_ARG_LIST, .out = &expects},
-        {.name = "tensor", .type = PN_ARG_LIST, .out = &tensors},
-        {.name = "tolerance", .type = PN_ARG_REAL, .out = &a.tolerance, .max = 1e9},
-        {.name = "json", .type = PN_ARG_FLAG, .out = &a.json},
-        {.name = "threads", .type = PN_ARG_INT, .out = &a.threads, .min = 1, .max = 1024},
-        {.name = "cpu", .type = PN_ARG_TEXT, .out = &a.cpu},
-        {.name = NULL},
-    };
+    pn_arg_list lists[3] = {{0}};
     pn_err err = {0};
-    int operands = 0, code = PN_EXIT_OK;
-    pn_status st = expects.items && tensors.items ? PN_OK : PN_ENOMEM;
-    if (!st)
-        st = pn_args_parse(&pn_command_compare, options, argc, argv, &operands, &err);
-    a.o.model = argv[argc - operands];
-    a.o.expects = expects.items;
-    a.o.n_expects = expects.n;
-    a.o.tensors = tensors.items;
-    a.o.n_tensors = tensors.n;
-    if (!st) st = check(&a, operands, &err);
+    int code = PN_EXIT_OK;
+    pn_status st = PN_OK;
+    for (int i = 0; i < 3; i++) {
+        lists[i].items = calloc((size_t)argc, sizeof(char *));
+        if (!lists[i].items) st = PN_ENOMEM;
+    }
+    if (!st) st = parse(&a, lists, argc, argv, &err);
     if (!st)
         code = compare(&a);
     else if (st != PN_END)
         code = pn_cli_fail(&err, st);
-    free(expects.items);
-    free(tensors.items);
+    for (int i = 0; i < 3; i++)
+        free(lists[i].items);
     return code;
 }
 

@@ -59,22 +59,22 @@ typedef struct show_args {
 static pn_status check(show_args *a, pn_err *err)
 {
     pn_show_opts *o = &a->o;
-    bool result = o->n_paths == 1 && is_result(o->paths[0]);
-    if (o->n_paths < 1)
+    bool result = o->files.n_paths == 1 && is_result(o->files.paths[0]);
+    if (o->files.n_paths < 1)
         return pn_fail(err, PN_EINVAL, "show: a file is wanted; see penult show -h");
     if (!result && o->key)
         return pn_fail(err, PN_EINVAL, "show: --key is for results; %s is none",
-                       o->paths[0]);
-    if (result && (a->dot || a->svg || o->all || o->memory || o->n_shapes))
+                       o->files.paths[0]);
+    if (result && (a->dot || a->svg || o->all || o->memory || o->files.n_shapes))
         return pn_fail(err, PN_EINVAL, "show: %s is a result: --key and --json only",
-                       o->paths[0]);
+                       o->files.paths[0]);
     if (a->json + a->dot + a->svg > 1)
         return pn_fail(err, PN_EINVAL,
                        "show: --json, --dot and --svg exclude each other");
     if (o->output && !a->dot && !a->svg)
         return pn_fail(err, PN_EINVAL, "show: -o is for --dot and --svg");
-    for (int i = 0; o->output && i < o->n_paths; i++)
-        if (pn_file_is_same(o->output, o->paths[i]))
+    for (int i = 0; o->output && i < o->files.n_paths; i++)
+        if (pn_file_is_same(o->output, o->files.paths[i]))
             return pn_fail(err, PN_EINVAL, "show: -o %s: it is an input", o->output);
     if (o->memory && (a->dot || a->svg))
         return pn_fail(err, PN_EINVAL, "show: --memory is for the table and --json");
@@ -105,10 +105,11 @@ static pn_status parse(show_args *a, int argc, char **argv, pn_err *err)
         {.name = "json", .type = PN_ARG_FLAG, .out = &a->json},
         {.name = NULL},
     };
-    pn_status st = pn_args_parse(&pn_command_show, options, argc, argv, &o->n_paths, err);
-    o->paths = (const char *const *)argv + argc - o->n_paths;
-    o->shapes = a->shapes.items;
-    o->n_shapes = a->shapes.n;
+    pn_status st =
+        pn_args_parse(&pn_command_show, options, argc, argv, &o->files.n_paths, err);
+    o->files.paths = (const char *const *)argv + argc - o->files.n_paths;
+    o->files.shapes = a->shapes.items;
+    o->files.n_shapes = a->shapes.n;
     return st;
 }
 
@@ -121,8 +122,9 @@ static int run(int argc, char **argv)
     pn_status st = a.shapes.items ? parse(&a, argc, argv, &err) : PN_ENOMEM;
     if (!st) st = check(&a, &err);
     if (!st)
-        st = a.o.n_paths == 1 && is_result(a.o.paths[0]) ? pn_show_result(&a.o, &err)
-                                                         : pn_show_model(&a.o, &err);
+        st = a.o.files.n_paths == 1 && is_result(a.o.files.paths[0])
+                 ? pn_show_result(&a.o, &err)
+                 : pn_show_model(&a.o, &err);
     if (st && st != PN_END) code = pn_cli_fail(&err, st);
     free(a.shapes.items);
     return code;

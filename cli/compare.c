@@ -403,7 +403,7 @@ static pn_status run(pn_compare *c, const feed *f, int threads, pn_err *err)
 pn_status pn_compare_run(pn_compare *c, const pn_compare_opts *o, pn_err *err)
 {
     feed f = {0};
-    pn_status st = pn_graph_read_onnx(&c->graph, o->model, err);
+    pn_status st = pn_cli_read_model(&c->graph, &o->model, err);
     if (!st) st = open_input(&f, c, o->input, err);
     if (!st) st = open_expected(c, o, err);
     if (!st) st = pair(c, o, err);

@@ -3,12 +3,14 @@
 #define PN_CLI_COMPARE_H
 
 #include "cli/difference.h"
+#include "cli/read_model.h"
 #include "model/npy.h"
 #include "penult/graph.h"
 #include "penult/model.h"
 
 typedef struct pn_compare_opts {
-    const char *model, *input; /**< paths */
+    pn_model_files model;
+    const char *input;    /**< path */
     const char **expects; /**< paths: .npy, or .npz whose entries are tensors' names */
     const char **tensors; /**< for the .npy in order, or a choice from an .npz */
     int n_expects, n_tensors;

@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/layers.h"
+#include "cli/read_model.h"
 #include "cli/show_fold.h"
 #include "penult/model.h"
 
@@ -18,16 +19,13 @@ typedef enum pn_show_form {
 } pn_show_form;
 
 typedef struct pn_show_opts {
-    const char *const *paths; /**< one, or the files of a checkpoint */
-    int n_paths;
-    const char *key; /**< a result's record; NULL: the first */
+    pn_model_files files; /**< or one path, a result's */
+    const char *key;      /**< a result's record; NULL: the first */
     pn_show_form form;
-    const char *output;        /**< of a picture; NULL: stdout */
-    bool all;                  /**< every layer, nothing folded */
-    bool memory;               /**< compile it and tell what a run takes */
-    int64_t batch, threads;    /**< for `memory` */
-    const char *const *shapes; /**< --input-shape */
-    int n_shapes;
+    const char *output;     /**< of a picture; NULL: stdout */
+    bool all;               /**< every layer, nothing folded */
+    bool memory;            /**< compile it and tell what a run takes */
+    int64_t batch, threads; /**< for `memory` */
 } pn_show_opts;
 
 /** What a run of the model takes beside the images. */

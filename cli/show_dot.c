@@ -246,10 +246,10 @@ static pn_status put_edges(FILE *to, const pn_shown_model *m)
 pn_status pn_show_dot(const pn_shown_model *m, FILE *to)
 {
     const pn_graph *g = m->g;
-    const char *slash = strrchr(m->o->paths[0], '/');
+    const char *slash = strrchr(m->o->files.paths[0], '/');
     pn_status st;
     fputs("digraph model {\n  graph [label=\"", to);
-    st = put_name(to, slash ? slash + 1 : m->o->paths[0]);
+    st = put_name(to, slash ? slash + 1 : m->o->files.paths[0]);
     put_cost(to, &m->costs.total);
     fputs("\\n \", labelloc=t, fontname=\"Helvetica\", fontsize=16, "
           "ranksep=0.3, nodesep=0.25];\n"

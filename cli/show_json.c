@@ -99,7 +99,7 @@ pn_status pn_show_json(const pn_shown_model *m)
                       : NULL;
     json_t *j = json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I}, s:o*, s:o}", "kind",
-        "model", "path", text_json(m->o->paths[0]), "inputs",
+        "model", "path", text_json(m->o->files.paths[0]), "inputs",
         values_json(g, g->inputs, g->n_inputs), "outputs",
         values_json(g, g->outputs, g->n_outputs), "layers", layers_json(m), "blocks",
         blocks_json(m), "totals", "parameters", (json_int_t)c->total.parameters,

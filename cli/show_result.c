@@ -125,16 +125,17 @@ static pn_status print_json(const pn_show_opts *o, const pn_result_info *i,
             json_object_set_new(reasons, pn_reason_name((pn_reason)k),
                                 json_integer((json_int_t)i->by_reason[k]));
     return pn_cli_print_json(
-        json_pack(
-            "{s:s, s:o, s:i, s:b, s:{s:I, s:I, s:I, s:I, s:o}, s:o, s:o, s:o, "
-            "s:o}",
-            "kind", "result", "path", pn_cli_json_text(o->paths[0], strlen(o->paths[0])),
-            "version", i->version, "complete", (int)i->is_complete, "counts", "items",
-            (json_int_t)i->n_items, "predictions", (json_int_t)i->n_predictions,
-            "features", (json_int_t)i->n_features, "errors", (json_int_t)i->n_errors,
-            "reasons", reasons, "model", or_null(parse(i->model)), "features",
-            or_null(parse(i->features)), "config", or_null(parse(i->config)), "record",
-            r ? record_json(r, labels) : json_null()),
+        json_pack("{s:s, s:o, s:i, s:b, s:{s:I, s:I, s:I, s:I, s:o}, s:o, s:o, s:o, "
+                  "s:o}",
+                  "kind", "result", "path",
+                  pn_cli_json_text(o->files.paths[0], strlen(o->files.paths[0])),
+                  "version", i->version, "complete", (int)i->is_complete, "counts",
+                  "items", (json_int_t)i->n_items, "predictions",
+                  (json_int_t)i->n_predictions, "features", (json_int_t)i->n_features,
+                  "errors", (json_int_t)i->n_errors, "reasons", reasons, "model",
+                  or_null(parse(i->model)), "features", or_null(parse(i->features)),
+                  "config", or_null(parse(i->config)), "record",
+                  r ? record_json(r, labels) : json_null()),
         1);
 }
 
@@ -142,7 +143,7 @@ pn_status pn_show_result(const pn_show_opts *o, pn_err *err)
 {
     pn_result *r = NULL;
     pn_record record;
-    pn_status st = pn_result_open(&r, o->paths[0], err);
+    pn_status st = pn_result_open(&r, o->files.paths[0], err);
     if (st) return st;
     const pn_result_info *info = pn_result_get_info(r);
     st = o->key ? pn_result_find(r, o->key, strlen(o->key), &record, err)
@@ -153,7 +154,7 @@ pn_status pn_show_result(const pn_show_opts *o, pn_err *err)
     if (!st && o->form == PN_SHOW_JSON) {
         st = print_json(o, info, empty ? NULL : &record, labels);
     } else if (!st) {
-        pn_print_line(stdout, "result %s", o->paths[0]);
+        pn_print_line(stdout, "result %s", o->files.paths[0]);
         print_counts(info);
         print_made(info);
         if (!empty) print_record(&record, labels);

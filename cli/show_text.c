@@ -219,7 +219,7 @@ pn_status pn_show_text(const pn_shown_model *m)
 {
     const pn_graph *g = m->g;
     pn_print_line(stdout, "model %s: %s",
-                  g->name && *g->name ? g->name : "without a name", m->o->paths[0]);
+                  g->name && *g->name ? g->name : "without a name", m->o->files.paths[0]);
     print_values(g, "input", g->inputs, g->n_inputs);
     print_values(g, "output", g->outputs, g->n_outputs);
     putchar('\n');

@@ -59,6 +59,17 @@ print({k: j[k] for k in ("model", "input", "images", "tolerance", "skipped", "fi
 print(*(t["tensor"] for t in j["tensors"] if not t["pass"]))
 t = j["tensors"][-4]
 print(sorted(t), t["operator"], t["shape"], t["file"], t["at"][2:], round(t["max_abs"], 3), round(t["rms"], 3))'
+# the checkpoint itself, and MMdnn's form of it, answer as the ONNX file made of them does
+"$PENULT" convert net.onnx -o net.pb 2> /dev/null
+"$PENULT" compare net.onnx --input x.npy --expect $dump > onnx.table 2> /dev/null
+"$PENULT" compare $golden/net-symbol.json $golden/net-0000.params --input-shape 3,40,56 --input x.npy --expect $dump \
+    2> checkpoint.err | diff - onnx.table && echo the same
+grep -c features checkpoint.err
+"$PENULT" compare net.pb --input x.npy --expect $golden/0-f32.npy 2> /dev/null
+"$PENULT" compare net.pb --input x.npy --expect off.npy --json 2> /dev/null | "$PYTHON" -c "
+import json, sys
+j = json.load(sys.stdin)
+print(j['model'], j['files'], j['pass'])"
 echo '== errors'
 compare --input x.npy --expect misfits.npz
 compare --input x.npy --expect weights.npz

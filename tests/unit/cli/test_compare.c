@@ -106,8 +106,8 @@ static void tensors_of_an_archive_are_found_and_agree(void **state)
     pn_compare c = {0};
     pn_err err = {0};
     files_init(&f);
-    const char *expects[] = {f.expect};
-    const pn_compare_opts o = {.model = f.model,
+    const char *expects[] = {f.expect}, *model[] = {f.model};
+    const pn_compare_opts o = {.model = {.paths = model, .n_paths = 1},
                                .input = f.input,
                                .expects = expects,
                                .n_expects = 1,
@@ -133,8 +133,8 @@ static void every_failed_allocation_is_out_of_memory(void **state)
     (void)state;
     files f;
     files_init(&f);
-    const char *expects[] = {f.expect}, *tensors[] = {"y"};
-    pn_compare_opts o = {.model = f.model,
+    const char *expects[] = {f.expect}, *tensors[] = {"y"}, *model[] = {f.model};
+    pn_compare_opts o = {.model = {.paths = model, .n_paths = 1},
                          .input = f.input,
                          .expects = expects,
                          .n_expects = 1,

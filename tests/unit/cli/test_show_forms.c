@@ -126,7 +126,7 @@ static pn_graph *resnet152(void)
 static char *dot_of(const pn_graph *g, pn_fold_how how, pn_status *st)
 {
     static const char *const path[] = {"models/a\"]; b [label=\"c\\"};
-    const pn_show_opts o = {.paths = path, .n_paths = 1};
+    const pn_show_opts o = {.files = {.paths = path, .n_paths = 1}};
     pn_shown_model m = {.o = &o};
     char *text = NULL;
     size_t size = 0;
@@ -328,7 +328,7 @@ static void names_cannot_leave_their_label(void **state)
 static pn_status show_text(const pn_graph *g)
 {
     static const char *const path[] = {"net.onnx"};
-    const pn_show_opts o = {.paths = path, .n_paths = 1};
+    const pn_show_opts o = {.files = {.paths = path, .n_paths = 1}};
     pn_shown_model m = {.o = &o};
     memcpy(&m.g, &g, sizeof(g));
     pn_status st = pn_layer_costs_init(&m.costs, g);
