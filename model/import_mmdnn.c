@@ -24,9 +24,12 @@ static void note(pn_mmdnn *im, pn_mm_text *t, const char *fmt, va_list args)
         return;
     }
     vsnprintf(text, sizeof(text), fmt, args);
-    if (t->n++ < MAX_LISTED)
-        fprintf(t->to, "%s%s \"%s\" (%s)", t->n > 1 ? ", " : "", im->node->op,
-                im->node->name, text);
+    if (t->n++ >= MAX_LISTED) return;
+    if (t->n > 1) fputs(", ", t->to);
+    if (im->node)
+        fprintf(t->to, "%s \"%s\" (%s)", im->node->op, im->node->name, text);
+    else
+        fputs(text, t->to);
 }
 
 void pn_mm_refuse(pn_mmdnn *im, const char *fmt, ...)
@@ -58,7 +61,7 @@ void pn_mm_fail(pn_mmdnn *im, pn_status st, const char *fmt, ...)
                           : pn_fail(im->err, st, "%s", text);
 }
 
-static pn_status told(pn_mmdnn *im, pn_mm_text *t, pn_status st, const char *what)
+pn_status pn_mm_told(pn_mmdnn *im, pn_mm_text *t, pn_status st, const char *what)
 {
     if (!t->n) return PN_OK;
     if (fflush(t->to) != 0) return PN_ENOMEM;
@@ -338,14 +341,16 @@ static pn_status translate_all(pn_mmdnn *im)
         im->node = &im->ir.nodes[i];
         if (!find_op(im->node->op)) pn_mm_refuse(im, "no such operator is known here");
     }
-    pn_status st = told(im, &im->refused, PN_EUNSUPPORTED, "nodes are not supported");
+    pn_status st =
+        pn_mm_told(im, &im->refused, PN_EUNSUPPORTED, "nodes are not supported");
     for (size_t i = 0; i < im->ir.n && !st && !im->status; i++) {
         im->node = &im->ir.nodes[i];
         translate(im);
     }
     if (!st) st = im->status;
-    if (!st) st = told(im, &im->refused, PN_EUNSUPPORTED, "nodes are not supported");
-    return st ? st : told(im, &im->misfits, PN_EMISMATCH, "weights do not fit");
+    if (!st)
+        st = pn_mm_told(im, &im->refused, PN_EUNSUPPORTED, "nodes are not supported");
+    return st ? st : pn_mm_told(im, &im->misfits, PN_EMISMATCH, "weights do not fit");
 }
 
 /* ---- what the model gives ---- */
@@ -428,7 +433,7 @@ static pn_status check_shapes(pn_mmdnn *im)
                          pn_shape_text(&v->shape, is, sizeof(is)),
                          pn_shape_text(&n->shape, stated, sizeof(stated)));
     }
-    return told(im, &im->misfits, PN_EMISMATCH, "shapes do not fit");
+    return pn_mm_told(im, &im->misfits, PN_EMISMATCH, "shapes do not fit");
 }
 
 static pn_status import_all(pn_mmdnn *im, const pn_file *graph, const pn_file *weights)

@@ -106,6 +106,10 @@ bool pn_mmdnn_is_weights(const pn_file *f);
 
 void pn_mm_refuse(pn_mmdnn *im, const char *fmt, ...) PN_PRINTF(2, 3);
 void pn_mm_misfit(pn_mmdnn *im, const char *fmt, ...) PN_PRINTF(2, 3);
+/** What was refused or misfits so far, as one failure that begins "N WHAT: "; PN_OK if
+ * nothing was. */
+PN_MUST_CHECK pn_status pn_mm_told(pn_mmdnn *im, pn_mm_text *t, pn_status st,
+                                   const char *what);
 /** The first failure that stops the import, naming the node. */
 void pn_mm_fail(pn_mmdnn *im, pn_status st, const char *fmt, ...) PN_PRINTF(3, 4);
 

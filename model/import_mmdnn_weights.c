@@ -24,6 +24,77 @@ static int compare_layers(const void *a, const void *b)
                          ((const struct pn_mm_layer *)b)->name);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return compare_bytes(*(const pn_bytes *)a, *(const pn_bytes *)b);
+}
+
+/* for "%.*s" */
+static int shown(pn_bytes name)
+{
+    return name.size > 80 ? 80 : (int)name.size;
+}
+
+static void note_repeats(pn_mmdnn *im, pn_bytes *names, size_t n, const char *of)
+{
+    qsort(names, n, sizeof(*names), compare_names);
+    for (size_t i = 0, same; i < n; i += same) {
+        for (same = 1; i + same < n && !compare_names(&names[i], &names[i + same]);)
+            same++;
+        if (same > 1)
+            pn_mm_misfit(im, "%s \"%.*s\" is there %zu times", of, shown(names[i]),
+                         (const char *)names[i].at, same);
+    }
+}
+
+/* What is named alike, and what has no name or is not of that kind. Python's dict keeps
+ * the last of entries that are named alike: whoever reads the file otherwise would see
+ * other weights. */
+static pn_status check_dict(pn_mmdnn *im, const pn_pickle_item *dict, const char *of,
+                            bool holds_dicts)
+{
+    size_t n = 0;
+    pn_bytes *names = calloc(dict->n / 2 + 1, sizeof(*names));
+    if (!names) return PN_ENOMEM;
+    for (size_t i = 0; i + 1 < dict->n; i += 2) {
+        if (dict->items[i]->kind != PN_PICKLE_TEXT)
+            pn_mm_misfit(im, "%s: the name of entry %zu is no text", of, i / 2);
+        else if (holds_dicts && dict->items[i + 1]->kind != PN_PICKLE_DICT)
+            pn_mm_misfit(im, "%s \"%.*s\" is no dict", of, shown(dict->items[i]->text),
+                         (const char *)dict->items[i]->text.at);
+        else
+            names[n++] = dict->items[i]->text;
+    }
+    note_repeats(im, names, n, of);
+    free(names);
+    return PN_OK;
+}
+
+/* MMdnn writes layers and nothing else; in a layer its parser of Core ML leaves numbers,
+ * too, which no operator asks for. */
+static pn_status check_layers(pn_mmdnn *im, const pn_pickle_item *dict)
+{
+    size_t n_arrays = 0;
+    pn_status st = check_dict(im, dict, "layer", true);
+    for (size_t i = 0; !st && i < im->n_layers; i++) {
+        const struct pn_mm_layer *l = &im->layers[i];
+        char of[128];
+        snprintf(of, sizeof(of), "layer \"%.*s\": array", shown(l->name),
+                 (const char *)l->name.at);
+        /* one dict may stand for many layers */
+        n_arrays += l->arrays->n / 2;
+        if (n_arrays > PN_PICKLE_MAX_OPS)
+            return pn_fail(im->err, PN_EFORMAT, "%s: layers share too large a dict",
+                           im->weights->path);
+        st = check_dict(im, l->arrays, of, false);
+    }
+    char what[256];
+    snprintf(what, sizeof(what), "entries of %.180s are none, or stand there twice",
+             im->weights->path);
+    if (!st) st = im->status;
+    return st ? st : pn_mm_told(im, &im->misfits, PN_EFORMAT, what);
+}
+
 static pn_status sort_layers(pn_mmdnn *im, const pn_pickle_item *dict)
 {
     im->layers = pn_arena_alloc(&im->arena, (dict->n / 2 + 1) * sizeof(*im->layers));
@@ -34,7 +105,7 @@ static pn_status sort_layers(pn_mmdnn *im, const pn_pickle_item *dict)
             im->layers[im->n_layers++] =
                 (struct pn_mm_layer){dict->items[i]->text, dict->items[i + 1]};
     qsort(im->layers, im->n_layers, sizeof(*im->layers), compare_layers);
-    return PN_OK;
+    return check_layers(im, dict);
 }
 
 pn_status pn_mm_weights_read(pn_mmdnn *im, const pn_file *file)

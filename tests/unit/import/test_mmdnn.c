@@ -120,6 +120,68 @@ static void weights_that_do_not_fit_are_listed_whole(void **state)
     expect_failure(st, PN_EMISMATCH, &err, words);
 }
 
+/* an object array whose pickle is `program` */
+static pn_status read_weights(const char *program, size_t size, pn_err *err)
+{
+    static const char header[] = "\x93NUMPY\1\0\x36\0"
+                                 "{'descr': '|O', 'fortran_order': False, 'shape': ()}  ";
+    pn_graph *g = NULL;
+    bytes npy = {0};
+    put(&npy, header, 10 + 0x36);
+    put(&npy, program, size);
+    char *path = write_temp(npy.data, npy.size);
+    pn_status st = convert(&g, GOLDEN "vgg/ir.pb", path, err);
+    assert_null(g);
+    unlink(path);
+    free(path);
+    bytes_fini(&npy);
+    return st;
+}
+
+static void weights_that_stand_twice_or_are_none_are_listed_whole(void **state)
+{
+    (void)state;
+    static const char program[] =
+        "}(U\1a}(U\1wK\1U\1vNU\1wK\2uU\1a}K\1}U\1bK\3U\1c}K\0NsU\1a}u.";
+    static const char *const words[] = {
+        "5 entries of ",
+        " are none, or stand there twice: ",
+        "layer: the name of entry 2 is no text",
+        "layer \"b\" is no dict",
+        "layer \"a\" is there 3 times",
+        "layer \"a\": array \"w\" is there 2 times",
+        "layer \"c\": array: the name of entry 0 is no text",
+        NULL};
+    pn_err err = {0};
+    pn_status st = read_weights(program, sizeof(program) - 1, &err);
+    expect_failure(st, PN_EFORMAT, &err, words);
+}
+
+/* 2^14 layers, all of them one dict of 2^14 entries: 2^28 names to look at */
+static void a_dict_that_stands_for_many_layers_is_no_trap(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"share too large a dict", NULL};
+    enum { MANY = 1 << 14 };
+    static char program[2 * MANY * 8 + 16];
+    pn_err err = {0};
+    size_t n = 2;
+    memcpy(program, "}(", n);
+    for (int dict = 0; dict < 2; dict++) {
+        if (dict) memcpy(program + n, "uq\0000}(", 6), n += 6;
+        for (int i = 0; i < MANY; i++) {
+            program[n++] = 'U';
+            program[n++] = 2;
+            program[n++] = (char)('0' + i / 128 % 128);
+            program[n++] = (char)('0' + i % 128);
+            program[n++] = dict ? 'h' : 'N';
+            if (dict) program[n++] = 0;
+        }
+    }
+    memcpy(program + n, "u.", 2);
+    expect_failure(read_weights(program, n + 2, &err), PN_EFORMAT, &err, words);
+}
+
 static void the_weights_lie_beside_or_are_missed(void **state)
 {
     (void)state;
@@ -350,6 +412,8 @@ int main(void)
         cmocka_unit_test(unknown_operators_are_listed_whole),
         cmocka_unit_test(a_graph_that_is_none_is_refused),
         cmocka_unit_test(weights_that_do_not_fit_are_listed_whole),
+        cmocka_unit_test(weights_that_stand_twice_or_are_none_are_listed_whole),
+        cmocka_unit_test(a_dict_that_stands_for_many_layers_is_no_trap),
         cmocka_unit_test(the_weights_lie_beside_or_are_missed),
         cmocka_unit_test(the_graph_outlives_a_pickle_that_is_unpacked),
         cmocka_unit_test(text_forms_are_named),
