@@ -14,9 +14,39 @@ pn_status pn_lower_unary(pn_lower *lo, const pn_node *n, const pn_act *act)
     return PN_OK;
 }
 
+/* Those that are their kind alone; PN_ACT_CLAMP: it is none of them. */
+static pn_act_kind plain_kind(pn_op op)
+{
+    switch (op) {
+    case PN_OP_SIGMOID:
+        return PN_ACT_SIGMOID;
+    case PN_OP_HARD_SWISH:
+        return PN_ACT_HARD_SWISH;
+    case PN_OP_TANH:
+        return PN_ACT_TANH;
+    case PN_OP_SOFTPLUS:
+        return PN_ACT_SOFTPLUS;
+    case PN_OP_SOFTSIGN:
+        return PN_ACT_SOFTSIGN;
+    case PN_OP_EXP:
+        return PN_ACT_EXP;
+    case PN_OP_LOG:
+        return PN_ACT_LOG;
+    case PN_OP_SQRT:
+        return PN_ACT_SQRT;
+    case PN_OP_ERF:
+        return PN_ACT_ERF;
+    case PN_OP_NEG:
+        return PN_ACT_NEG;
+    default:
+        return PN_ACT_CLAMP;
+    }
+}
+
 pn_status pn_lower_activation(pn_lower *lo, const pn_node *n)
 {
     pn_act act = pn_act_none;
+    act.kind = plain_kind(n->op);
     switch (n->op) {
     case PN_OP_RELU:
         act.lo = 0;
@@ -39,43 +69,14 @@ pn_status pn_lower_activation(pn_lower *lo, const pn_node *n)
         act.a = pn_node_float(n, "alpha", 0.2F);
         act.b = pn_node_float(n, "beta", 0.5F);
         break;
-    case PN_OP_SIGMOID:
-        act.kind = PN_ACT_SIGMOID;
-        break;
-    case PN_OP_HARD_SWISH:
-        act.kind = PN_ACT_HARD_SWISH;
-        break;
-    case PN_OP_TANH:
-        act.kind = PN_ACT_TANH;
-        break;
-    case PN_OP_SOFTPLUS:
-        act.kind = PN_ACT_SOFTPLUS;
-        break;
-    case PN_OP_SOFTSIGN:
-        act.kind = PN_ACT_SOFTSIGN;
-        break;
-    case PN_OP_EXP:
-        act.kind = PN_ACT_EXP;
-        break;
-    case PN_OP_LOG:
-        act.kind = PN_ACT_LOG;
-        break;
-    case PN_OP_SQRT:
-        act.kind = PN_ACT_SQRT;
-        break;
-    case PN_OP_ERF:
-        act.kind = PN_ACT_ERF;
-        break;
-    case PN_OP_NEG:
-        act.kind = PN_ACT_NEG;
-        break;
     case PN_OP_GELU:
         act.kind = strcmp(pn_node_string(n, "approximate", "none"), "tanh") == 0
                        ? PN_ACT_GELU_TANH
                        : PN_ACT_GELU;
         break;
     default:
-        return pn_lower_refuse(lo, n, "the engine has no code for it");
+        if (act.kind == PN_ACT_CLAMP)
+            return pn_lower_refuse(lo, n, "the engine has no code for it");
     }
     return pn_lower_unary(lo, n, &act);
 }

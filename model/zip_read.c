@@ -137,12 +137,12 @@ static bool widen(const unsigned char *extra, size_t size, uint64_t *const *fiel
         at += 4 + length;
         length = 0;
     }
-    const unsigned char *p = extra + at + 4;
+    at += 4;
     for (int i = 0; i < n; i++) {
         if (*fields[i] != ALL_ONES) continue;
         if (length < 8) return false;
-        *fields[i] = pn_get_u64(p);
-        p += 8;
+        *fields[i] = pn_get_u64(extra + at);
+        at += 8;
         length -= 8;
     }
     return true;

@@ -6,7 +6,7 @@
  * both add in one order: k is cut into blocks of PN_K_BLOCK, inside a block one chain of
  * fused multiply-adds from zero, the block sums added in ascending order. (OpenBLAS has
  * an order of its own.) Arrays are 64-byte aligned at their start; PN_PAD_BYTES past
- * their end may be read, never written.
+ * their end may be read, never written; nothing past an epilogue's bias or residual is.
  */
 #ifndef PN_ENGINE_KERNELS_H
 #define PN_ENGINE_KERNELS_H

@@ -1,17 +1,27 @@
 #include "buffers.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-static float *take(size_t n)
+/* A page that says how many there are, those with the floats at their end, and one that
+ * must not be touched. */
+static float *take(size_t n, size_t padding, size_t alignment)
 {
-    size_t bytes =
-        (n * sizeof(float) + 2 * PN_PAD_BYTES - 1) / PN_PAD_BYTES * PN_PAD_BYTES;
-    float *b = aligned_alloc(PN_PAD_BYTES, bytes);
-    if (!b) abort();
-    memset(b, 0, bytes);
-    return b;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t bytes =
+        (n * sizeof(float) + padding + alignment - 1) / alignment * alignment;
+    const size_t pages = (bytes + page - 1) / page + 2;
+    char *p = mmap(NULL, pages * page, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) abort();
+    char *end = p + (pages - 1) * page;
+    if (mprotect(end, page, PROT_NONE)) abort();
+    memcpy(p, &pages, sizeof(pages));
+    return (float *)(void *)(end - bytes);
 }
 
 static float odd_one(unsigned at)
@@ -20,9 +30,8 @@ static float odd_one(unsigned at)
     return list[at % (sizeof(list) / sizeof(*list))];
 }
 
-float *pn_buffer_new(size_t n, unsigned seed, bool odd)
+static float *fill(float *b, size_t n, unsigned seed, bool odd)
 {
-    float *b = take(n);
     unsigned s = seed * 2654435761U + 1;
     for (size_t i = 0; i < n; i++) {
         s = s * 1664525U + 1013904223U;
@@ -32,9 +41,19 @@ float *pn_buffer_new(size_t n, unsigned seed, bool odd)
     return b;
 }
 
+float *pn_buffer_new(size_t n, unsigned seed, bool odd)
+{
+    return fill(take(n, PN_PAD_BYTES, PN_PAD_BYTES), n, seed, odd);
+}
+
+float *pn_buffer_bare(size_t n, unsigned seed, bool odd)
+{
+    return fill(take(n, 0, sizeof(float)), n, seed, odd);
+}
+
 float *pn_buffer_canary(size_t n)
 {
-    float *b = take(n);
+    float *b = take(n, 0, PN_PAD_BYTES);
     for (size_t i = 0; i < n; i++)
         b[i] = -12345.678F;
     return b;
@@ -42,7 +61,11 @@ float *pn_buffer_canary(size_t n)
 
 void pn_buffer_free(float *b)
 {
-    free(b);
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *p = (char *)b - (uintptr_t)b % page - page;
+    size_t pages;
+    memcpy(&pages, p, sizeof(pages));
+    munmap(p, pages * page);
 }
 
 bool pn_buffer_same(const float *a, const float *b, size_t n)
@@ -62,4 +85,11 @@ int pn_levels(pn_cpu out[4])
         if (pn_cpu_resolve(&level, all[i], NULL) == PN_OK) out[n++] = level;
     }
     return n;
+}
+
+int pn_denormals_go(void **state)
+{
+    (void)state;
+    (void)pn_denormals_off();
+    return 0;
 }

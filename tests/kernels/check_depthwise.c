@@ -115,5 +115,5 @@ int main(void)
         cmocka_unit_test(every_level_gives_the_references_bits),
         cmocka_unit_test(an_output_is_one_chain_then_bias_then_clamp),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return pn_run_kernel_checks(tests);
 }

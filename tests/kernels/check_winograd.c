@@ -99,5 +99,5 @@ int main(void)
         cmocka_unit_test(every_level_gives_the_references_bits),
         cmocka_unit_test(a_centre_kernel_gives_the_tile_back),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return pn_run_kernel_checks(tests);
 }

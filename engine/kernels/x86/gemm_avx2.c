@@ -21,8 +21,8 @@ typedef struct tile_args {
     const pn_epilogue *after;  /* NULL but in the last block of k */
     bool clamps;               /* lo and hi of `after` are not both infinite */
     size_t row, column;        /* of c[0] in the product, for `after` */
-    const float *ahead;        /* weights of the next block, fetched a line a step */
-    size_t ahead_step;         /* PN_PANEL; 0: they have been */
+    uintptr_t ahead;           /* weights of the next block, fetched a line a step; */
+    size_t ahead_step;         /* maybe none: no pointer. PN_PANEL floats; 0: done */
     const float *far;          /* this tile's rows of a in the next chunk, of which it */
     size_t far_first, far_end; /* fetches these */
 } tile_args;
@@ -84,7 +84,7 @@ INLINE void tile(const tile_args *t, const int n)
     for (int i = 0; i < n; i++)
         sum[i][0] = sum[i][1] = _mm256_setzero_ps();
     for (size_t p = 0; p < t->k; p++, b += PN_PANEL) {
-        __builtin_prefetch(t->ahead + p * t->ahead_step);
+        __builtin_prefetch((const void *)(t->ahead + p * t->ahead_step));
         __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
         __asm__("" : "+x"(b0), "+x"(b1)); /* or gcc folds the loads into every FMA */
 #pragma GCC unroll 6
@@ -143,7 +143,8 @@ static void panel(const pn_gemm *g, float *c, size_t ldc, size_t column, size_t 
         t.k = is_last ? g->k - k0 : PN_K_BLOCK;
         t.after = is_last ? after : NULL;
         t.clamps = after && (after->act->lo != -INFINITY || after->act->hi != INFINITY);
-        const float *next = is_last ? b + g->k * PN_PANEL : t.b + PN_K_BLOCK * PN_PANEL;
+        const uintptr_t next =
+            (uintptr_t)(is_last ? b + g->k * PN_PANEL : t.b + PN_K_BLOCK * PN_PANEL);
         size_t tiles = (m + ROWS - 1) / ROWS;
         for (size_t i = 0, n; i < m; i += n, tiles--) {
             n = (m - i + tiles - 1) / tiles;
@@ -157,7 +158,7 @@ static void panel(const pn_gemm *g, float *c, size_t ldc, size_t column, size_t 
             t.far_first = has_far ? n * part / parts : 0;
             t.far_end = has_far ? n * (part + 1) / parts : 0;
             t.ahead = next;
-            t.ahead_step = i == 0 ? PN_PANEL : 0;
+            t.ahead_step = i == 0 ? PN_PANEL * sizeof(float) : 0;
             tile_of(&t, n);
         }
     }

@@ -19,8 +19,8 @@ typedef struct tile_args {
     const pn_epilogue *after;  /* NULL but in the last block of k */
     bool clamps;               /* lo and hi of `after` are not both infinite */
     size_t row, column;        /* of c[0] in the product, for `after` */
-    const float *ahead;        /* weights of the next block, fetched a line a step */
-    size_t ahead_step;         /* PN_PANEL; 0: they have been */
+    uintptr_t ahead;           /* weights of the next block, fetched a line a step; */
+    size_t ahead_step;         /* maybe none: no pointer. PN_PANEL floats; 0: done */
     const float *far;          /* this tile's rows of a in the next chunk, of which it */
     size_t far_first, far_end; /* fetches these */
     __mmask16 kept;            /* columns of the last panel; others must not be written */
@@ -48,7 +48,7 @@ INLINE void step(__m512 sum[ROWS][2], const tile_args *t, size_t k, const int n,
                  const int p)
 {
     __m512 b = _mm512_loadu_ps(t->b + k * PN_PANEL);
-    __builtin_prefetch(t->ahead + k * t->ahead_step);
+    __builtin_prefetch((const void *)(t->ahead + k * t->ahead_step));
     __m512 b_next = p == 2 ? _mm512_loadu_ps(t->b_next + k * PN_PANEL) : b;
 #pragma GCC unroll 12
     for (int i = 0; i < n; i++) {
@@ -58,10 +58,18 @@ INLINE void step(__m512 sum[ROWS][2], const tile_args *t, size_t k, const int n,
     }
 }
 
-/* -0 is what changes no number that it is added to. */
-INLINE __m512 bias_of(const pn_epilogue *e, size_t column)
+/* of a panel's columns, and where it is cut of no others: there the array may end */
+INLINE __m512 load(const float *x, const tile_args *t, const bool is_cut)
 {
-    return e->bias ? _mm512_loadu_ps(e->bias + column) : _mm512_set1_ps(-0.0F);
+    return is_cut ? _mm512_maskz_loadu_ps(t->kept, x) : _mm512_loadu_ps(x);
+}
+
+/* -0 is what changes no number that it is added to. */
+INLINE __m512 bias_of(const tile_args *t, int j, const bool is_cut)
+{
+    const float *bias = t->after->bias;
+    return bias ? load(bias + t->column + j * PN_PANEL, t, is_cut)
+                : _mm512_set1_ps(-0.0F);
 }
 
 /* The sums, complete if `ends`, to where they belong. What n and p say of step() goes for
@@ -72,8 +80,8 @@ INLINE void store(const tile_args *t, __m512 sum[ROWS][2], const int n, const in
     const pn_epilogue *e = t->after;
     const __m512 lo = _mm512_set1_ps(clamps ? e->act->lo : 0);
     const __m512 hi = _mm512_set1_ps(clamps ? e->act->hi : 0);
-    const __m512 first = ends ? bias_of(e, t->column) : lo;
-    const __m512 second = ends && p == 2 ? bias_of(e, t->column + PN_PANEL) : first;
+    const __m512 first = ends ? bias_of(t, 0, is_cut && p == 1) : lo;
+    const __m512 second = ends && p == 2 ? bias_of(t, 1, is_cut) : first;
     const float *r = ends && e->r ? e->r + t->row * e->ldr + t->column : NULL;
 #pragma GCC unroll 12
     for (int i = 0; i < n; i++)
@@ -85,8 +93,8 @@ INLINE void store(const tile_args *t, __m512 sum[ROWS][2], const int n, const in
                 v = _mm512_add_ps(_mm512_loadu_ps(t->sums + i * WIDE + j * PN_PANEL), v);
             if (ends) v = _mm512_add_ps(v, j ? second : first);
             if (r)
-                v = _mm512_add_ps(v,
-                                  _mm512_loadu_ps(r + (size_t)i * e->ldr + j * PN_PANEL));
+                v = _mm512_add_ps(v, load(r + (size_t)i * e->ldr + j * PN_PANEL, t,
+                                          is_cut && j + 1 == p));
             /* these operand orders let NaN pass */
             if (clamps) v = _mm512_min_ps(hi, _mm512_max_ps(lo, v));
             if (is_cut && j + 1 == p)
@@ -209,8 +217,10 @@ static void panels(const pn_gemm *g, size_t column, size_t width, size_t row, si
         t.after = t.is_last ? g->after : NULL;
         t.ldc = t.is_last ? g->ldc : WIDE;
         tile_fn *const tile_rows = tiles_of[more][t.is_last && cut];
-        const float *next =
-            t.is_last ? b + g->k * WIDE : t.b + (size_t)PN_K_BLOCK * PN_PANEL;
+        const size_t panel_bytes = g->k * PN_PANEL * sizeof(float);
+        const uintptr_t next = t.is_last
+                                   ? (uintptr_t)b + 2 * panel_bytes
+                                   : (uintptr_t)(t.b + (size_t)PN_K_BLOCK * PN_PANEL);
         size_t left = (m + ROWS - 1) / ROWS;
         for (size_t i = 0, n; i < m; i += n, left--) {
             n = (m - i + left - 1) / left;
@@ -224,8 +234,8 @@ static void panels(const pn_gemm *g, size_t column, size_t width, size_t row, si
             t.far_first = has_far ? n * part / parts : 0;
             t.far_end = has_far ? n * (part + 1) / parts : 0;
             /* the first tile fetches for the one panel, the second for the other */
-            t.ahead = i == 0 ? next : next + g->k * PN_PANEL;
-            t.ahead_step = i <= ROWS ? PN_PANEL : 0;
+            t.ahead = i == 0 ? next : next + panel_bytes;
+            t.ahead_step = i <= ROWS ? PN_PANEL * sizeof(float) : 0;
             tile_rows(&t, n);
         }
     }
