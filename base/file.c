@@ -165,6 +165,7 @@ struct pn_outfile {
     char *path, *temp, *path_copy;
     const char *folder; /* in path_copy */
     bool has_name;      /* fd is the file `temp`; else it has no name yet */
+    bool is_synced;
     int fd;
     size_t used;
     unsigned char *buffer;
@@ -176,6 +177,15 @@ static int open_nameless(const char *folder)
 {
     if (access("/proc/self/fd", X_OK) != 0) return -1;
     return open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+}
+
+bool pn_outfile_is_traceless(const char *path)
+{
+    char *copy = strdup(path);
+    const int fd = copy ? open_nameless(dirname(copy)) : -1;
+    if (fd >= 0) close(fd);
+    free(copy);
+    return fd >= 0;
 }
 
 pn_status pn_outfile_open(pn_outfile **out, const char *path, pn_err *err)
@@ -250,14 +260,22 @@ static int name_file(pn_outfile *f)
     return rename(f->temp, f->path);
 }
 
-pn_status pn_outfile_commit(pn_outfile **file, pn_err *err)
+pn_status pn_outfile_sync(pn_outfile *f, pn_err *err)
 {
-    pn_outfile *f = *file;
+    if (f->is_synced) return PN_OK;
     mode_t mask = umask(0);
     umask(mask);
     pn_status st = write_all(f, f->buffer, f->used, err);
     if (!st && (fchmod(f->fd, 0666 & ~mask) != 0 || fsync(f->fd) != 0))
         st = pn_output_fail(err, "sync", f->path, errno);
+    f->is_synced = !st;
+    return st;
+}
+
+pn_status pn_outfile_commit(pn_outfile **file, pn_err *err)
+{
+    pn_outfile *f = *file;
+    pn_status st = pn_outfile_sync(f, err);
     if (!st && (f->has_name ? rename(f->temp, f->path) : name_file(f)) != 0)
         st = pn_output_fail(err, "rename to", f->path, errno);
     if (!st) {

@@ -40,11 +40,17 @@ PN_MUST_CHECK pn_status pn_folder_sync(const char *path, pn_err *err);
 /** A file under construction beside its final path. */
 typedef struct pn_outfile pn_outfile;
 
+/** Whether a file beside `path` goes with the process, however that ends, as long as it
+ * is under construction. */
+bool pn_outfile_is_traceless(const char *path);
 /** @return PN_EIO, PN_EFULL, PN_ENOMEM */
 PN_MUST_CHECK pn_status pn_outfile_open(pn_outfile **out, const char *path, pn_err *err);
 PN_MUST_CHECK pn_status pn_outfile_write(pn_outfile *f, const void *data, size_t size,
                                          pn_err *err);
-/** fsync, rename over the final path, fsync the folder; frees *f in any case. */
+/** All bytes on the disk; nothing may be written from here on. */
+PN_MUST_CHECK pn_status pn_outfile_sync(pn_outfile *f, pn_err *err);
+/** Sync it, if that is not done, rename over the final path, fsync the folder; frees *f
+ * in any case. */
 PN_MUST_CHECK pn_status pn_outfile_commit(pn_outfile **f, pn_err *err);
 /** Remove what was written; *f may be NULL. */
 void pn_outfile_abort(pn_outfile **f);

@@ -7,6 +7,7 @@
 #include "cli/args.h"
 #include "cli/layers.h"
 #include "cli/parity_report.h"
+#include "cli/write_beside.h"
 #include "penult/convert.h"
 #include "penult/export.h"
 #include "penult/graph.h"
@@ -30,7 +31,7 @@ static const char help[] =
     "preprocessing, the feature tensor) goes into the ONNX file's metadata. OUT appears\n"
     "whole or not at all.\n"
     "\n"
-    "Before it is written the engine is held against the graph in double precision,\n"
+    "While it is written the engine is held against the graph in double precision,\n"
     "layer by layer. A layer that misses its bound is exit status 65, and no file.\n"
     "\n"
     "Options:\n"
@@ -112,7 +113,8 @@ static pn_status check(const pn_convert_opts *o, const char *output, pn_err *err
 static int run(int argc, char **argv)
 {
     pn_arg_list shapes = {.items = calloc((size_t)argc, sizeof(char *))};
-    pn_convert_opts o = {0};
+    pn_digest digest = {0};
+    pn_convert_opts o = {.digest = &digest};
     const char *output = NULL, *sample = NULL;
     bool force = false, holds = true;
     const pn_option options[] = {
@@ -129,6 +131,7 @@ static int run(int argc, char **argv)
     };
     pn_err err = {0};
     pn_graph *g = NULL;
+    pn_cli_writer *writer = NULL;
     int code = PN_EXIT_OK;
     pn_status st = shapes.items ? PN_OK : PN_ENOMEM;
     if (!st)
@@ -138,15 +141,18 @@ static int run(int argc, char **argv)
     o.n_input_shapes = shapes.n;
     if (!st) st = check(&o, output, &err);
     if (!st) st = pn_convert(&g, &o, &err);
+    if (!st && !(writer = pn_cli_write_begin(g, output, &digest)))
+        st = pn_fail(&err, PN_ENOMEM, "convert: out of memory");
     if (!st) st = pn_cli_parity(g, sample, &holds, &err);
     if (!st && !holds && !force) {
         pn_print_line(stderr, "penult: %s is not written; --force writes it", output);
         code = PN_EXIT_FAILURES;
     } else if (!st) {
-        st = pn_export(g, output, &err);
+        st = pn_cli_write_end(writer, &err);
         if (!st) report(g, output);
     }
     if (st && st != PN_END) code = pn_cli_fail(&err, st);
+    pn_cli_write_free(&writer);
     pn_graph_free(&g);
     free(shapes.items);
     return code;

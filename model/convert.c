@@ -42,6 +42,7 @@ typedef struct converter {
     FILE *source_stream;
     char *source; /* JSON text of PN_META_SOURCE */
     size_t source_size;
+    long digest_at; /* in it: where the weights' digest goes */
 } converter;
 
 static pn_status out_of_memory(const converter *c)
@@ -184,14 +185,37 @@ static void print_json_string(FILE *to, const char *s)
     fputc('"', to);
 }
 
-static void note_source(converter *c, const pn_file *f, bool is_first)
+static bool holds_weights(kind k)
 {
+    return k == KIND_PARAMS || k == KIND_ONNX || k == KIND_IR_WEIGHTS;
+}
+
+static void note_source(converter *c, kind k, bool is_first)
+{
+    const pn_file *f = c->files[k];
+    FILE *to = c->source_stream;
     char hex[PN_SHA256_HEX];
     const char *slash = strrchr(f->path, '/');
-    pn_sha256_hex(f->data, f->size, hex);
-    fputs(is_first ? "[{\"file\": " : ", {\"file\": ", c->source_stream);
-    print_json_string(c->source_stream, slash ? slash + 1 : f->path);
-    fprintf(c->source_stream, ", \"sha256\": \"%s\", \"bytes\": %zu}", hex, f->size);
+    fputs(is_first ? "[{\"file\": " : ", {\"file\": ", to);
+    print_json_string(to, slash ? slash + 1 : f->path);
+    fputs(", \"sha256\": \"", to);
+    if (c->o->digest && holds_weights(k)) {
+        memset(hex, '0', PN_SHA256_HEX - 1);
+        hex[PN_SHA256_HEX - 1] = '\0';
+        *c->o->digest = (pn_digest){.data = f->data, .size = f->size};
+        c->digest_at = ftell(to);
+    } else {
+        pn_sha256_hex(f->data, f->size, hex);
+    }
+    fprintf(to, "%s\", \"bytes\": %zu}", hex, f->size);
+}
+
+void pn_digest_make(const pn_digest *d)
+{
+    char hex[PN_SHA256_HEX];
+    if (!d->data) return;
+    pn_sha256_hex(d->data, d->size, hex);
+    memcpy(d->hex, hex, PN_SHA256_HEX - 1);
 }
 
 static pn_status open_input(converter *c, const char *path)
@@ -274,7 +298,7 @@ static pn_status open_inputs(converter *c)
     bool is_first = true;
     for (int k = 0; k < N_KINDS; k++)
         if (c->files[k]) {
-            note_source(c, c->files[k], is_first);
+            note_source(c, k, is_first);
             is_first = false;
         }
     fputc(']', c->source_stream);
@@ -425,7 +449,13 @@ static pn_status add_source(converter *c)
 {
     bool is_whole = fclose(c->source_stream) == 0;
     c->source_stream = NULL;
-    return is_whole ? set_meta(c, PN_META_SOURCE, c->source) : out_of_memory(c);
+    if (!is_whole) return out_of_memory(c);
+    pn_status st = set_meta(c, PN_META_SOURCE, c->source);
+    if (!st && c->o->digest) {
+        const char *text = pn_graph_meta(c->g, PN_META_SOURCE);
+        c->o->digest->hex = (char *)(uintptr_t)text + c->digest_at;
+    }
+    return st;
 }
 
 static pn_status convert_all(converter *c)

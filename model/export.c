@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
-enum { MAX_FILES = 3 };
+enum { MAX_FILES = PN_OUTSET_MAX };
 
 static const struct format {
     const char *ending;
@@ -17,7 +17,7 @@ static const struct format {
     const char *files[MAX_FILES]; /* endings of all it writes */
     pn_status (*may_replace)(const char *path, pn_err *err);
 } formats[] = {
-    {".onnx", pn_graph_write_onnx, {".onnx"}, NULL},
+    {".onnx", pn_export_onnx, {".onnx"}, NULL},
     {".pb", pn_export_mmdnn, {".pb", ".json", ".npy"}, pn_export_mmdnn_may_replace},
     {".json", pn_export_mmdnn, {".pb", ".json", ".npy"}, pn_export_mmdnn_may_replace},
     {".py", pn_export_pytorch, {".py", ".safetensors", ".pth"}, NULL},
@@ -75,8 +75,49 @@ pn_status pn_export_check(const char *path, const char *const *inputs, int n_inp
     return st;
 }
 
-pn_status pn_export(const pn_graph *g, const char *path, pn_err *err)
+struct pn_written {
+    pn_outset files;
+};
+
+pn_status pn_export_write(pn_written **out, const pn_graph *g, const char *path,
+                          pn_err *err)
 {
     pn_status st = check_ending(path, err);
-    return st ? st : format_of(path)->write(g, path, err);
+    if (st) return st;
+    pn_written *w = calloc(1, sizeof(*w));
+    if (!w) return pn_fail(err, PN_ENOMEM, "write %s: out of memory", path);
+    st = format_of(path)->write(g, path, &w->files, err);
+    if (!st) st = pn_outset_sync(&w->files, err);
+    if (st)
+        pn_export_abort(&w);
+    else
+        *out = w;
+    return st;
+}
+
+pn_status pn_export_commit(pn_written **w, pn_err *err)
+{
+    pn_status st = pn_outset_commit(&(*w)->files, err);
+    pn_export_abort(w);
+    return st;
+}
+
+void pn_export_abort(pn_written **w)
+{
+    if (!*w) return;
+    pn_outset_abort(&(*w)->files);
+    free(*w);
+    *w = NULL;
+}
+
+pn_status pn_export(const pn_graph *g, const char *path, pn_err *err)
+{
+    pn_written *w = NULL;
+    pn_status st = pn_export_write(&w, g, path, err);
+    return st ? st : pn_export_commit(&w, err);
+}
+
+bool pn_export_is_traceless(const char *path)
+{
+    return pn_outfile_is_traceless(path);
 }

@@ -2,10 +2,16 @@
 #ifndef PN_MODEL_EXPORT_H
 #define PN_MODEL_EXPORT_H
 
+#include "base/outset.h"
 #include "penult/export.h"
 
-/** As pn_export, for one ending. */
-typedef pn_status pn_export_fn(const pn_graph *g, const char *path, pn_err *err);
+/** As pn_export_write, for one ending: opens the files in `to`, the one at `path` last,
+ * and need not sync them. */
+typedef pn_status pn_export_fn(const pn_graph *g, const char *path, pn_outset *to,
+                               pn_err *err);
+
+/** ONNX, one file. */
+pn_export_fn pn_export_onnx;
 
 /** MMdnn's IR: NAME.pb, NAME.json and NAME.npy, whichever of the first two is named. */
 pn_export_fn pn_export_mmdnn;

@@ -246,26 +246,23 @@ pn_status pn_export_mmdnn_may_replace(const char *path, pn_err *err)
                              path);
 }
 
-/* none gets its name before all are written; the one that was asked for is the last */
-static pn_status write_files(const pn_ir *w, const char *path)
+/* the one that was asked for is the last */
+static pn_status write_files(const pn_ir *w, const char *path, pn_outset *to)
 {
-    pn_outfile *files[N_FILES] = {NULL};
     size_t stem = (size_t)(strrchr(path, '.') - path);
-    int last = !strcmp(path + stem, endings[JSON]) ? JSON : PB;
+    const int last = !strcmp(path + stem, endings[JSON]) ? JSON : PB;
+    const int order[N_FILES] = {NPY, last == JSON ? PB : JSON, last};
     char *name = malloc(stem + 8);
     pn_status st = name ? PN_OK : PN_ENOMEM;
     for (int i = 0; i < N_FILES && !st; i++) {
+        const char *ending = endings[order[i]];
+        pn_outfile *f;
         memcpy(name, path, stem);
-        memcpy(name + stem, endings[i], strlen(endings[i]) + 1);
-        if (i == JSON) st = pn_export_mmdnn_may_replace(name, w->err);
-        if (!st) st = pn_outfile_open(&files[i], name, w->err);
-        if (!st) st = write_file(w, i, files[i]);
+        memcpy(name + stem, ending, strlen(ending) + 1);
+        if (order[i] == JSON) st = pn_export_mmdnn_may_replace(name, w->err);
+        if (!st) st = pn_outset_open(to, &f, name, w->err);
+        if (!st) st = write_file(w, order[i], f);
     }
-    for (int i = 0; i < N_FILES && !st; i++)
-        if (i != last) st = pn_outfile_commit(&files[i], w->err);
-    if (!st) st = pn_outfile_commit(&files[last], w->err);
-    for (int i = 0; i < N_FILES; i++)
-        pn_outfile_abort(&files[i]);
     free(name);
     return st;
 }
@@ -284,7 +281,7 @@ static void ir_fini(pn_ir *w)
     pn_arena_fini(&w->arena);
 }
 
-pn_status pn_export_mmdnn(const pn_graph *g, const char *path, pn_err *err)
+pn_status pn_export_mmdnn(const pn_graph *g, const char *path, pn_outset *to, pn_err *err)
 {
     pn_ir w = {.g = g, .err = err, .made = PN_NONE};
     pn_status st = build(&w);
@@ -295,7 +292,7 @@ pn_status pn_export_mmdnn(const pn_graph *g, const char *path, pn_err *err)
     if (!st && w.head.size > INT32_MAX)
         st = pn_fail(err, PN_EUNSUPPORTED, "a graph of %zu bytes, at most %d",
                      w.head.size, INT32_MAX);
-    if (!st) st = write_files(&w, path);
+    if (!st) st = write_files(&w, path, to);
     if (st == PN_ENOMEM) pn_fail(err, st, "out of memory");
     if (st == PN_ENOMEM || st == PN_EUNSUPPORTED) pn_err_prefix(err, "write %s", path);
     ir_fini(&w);

@@ -273,20 +273,18 @@ static void put_pickle(pn_wire_out *p, const pt_state *s)
     put_op(p, "u.");
 }
 
-pn_status pt_write_pth(const pt_state *s, const char *path, pn_err *err)
+pn_status pt_write_pth(const pt_state *s, const char *path, pn_outset *to, pn_err *err)
 {
     zip z = {.err = err};
     pn_wire_out pickle = {0};
     put_pickle(&pickle, s);
-    pn_status st = pickle.failed ? PN_ENOMEM : pn_outfile_open(&z.f, path, err);
+    pn_status st = pickle.failed ? PN_ENOMEM : pn_outset_open(to, &z.f, path, err);
     if (!st) st = put_entry(&z, "archive/data.pkl", pickle.bytes, pickle.size);
     if (!st) st = put_entry(&z, "archive/byteorder", "little", 6);
     for (int i = 0; !st && i < s->n; i++)
         st = put_tensor(&z, s, i);
     if (!st) st = put_entry(&z, "archive/version", "3\n", 2);
     if (!st) st = put_end(&z);
-    if (!st) st = pn_outfile_commit(&z.f, err);
-    if (st) pn_outfile_abort(&z.f);
     if (st == PN_ENOMEM) pn_fail(err, st, "write %s: out of memory", path);
     pn_wire_out_fini(&pickle);
     pn_wire_out_fini(&z.central);

@@ -297,17 +297,15 @@ static pn_status check(pt_export *e, const char *path, pn_err *err)
     return e->is_failed ? PN_ENOMEM : PN_OK;
 }
 
-static pn_status write_text(const char *path, const char *text, size_t size, pn_err *err)
+static pn_status write_text(const char *path, const char *text, size_t size,
+                            pn_outset *to, pn_err *err)
 {
-    pn_outfile *f = NULL;
-    pn_status st = pn_outfile_open(&f, path, err);
-    if (!st) st = pn_outfile_write(f, text, size, err);
-    if (!st) st = pn_outfile_commit(&f, err);
-    if (st) pn_outfile_abort(&f);
-    return st;
+    pn_outfile *f;
+    pn_status st = pn_outset_open(to, &f, path, err);
+    return st ? st : pn_outfile_write(f, text, size, err);
 }
 
-static pn_status write_files(pt_export *e, const char *path, pn_err *err)
+static pn_status write_files(pt_export *e, const char *path, pn_outset *set, pn_err *err)
 {
     pt_state state;
     char *text = NULL;
@@ -321,14 +319,15 @@ static pn_status write_files(pt_export *e, const char *path, pn_err *err)
     const char *safetensors = pt_format(e, "%s.safetensors", stem);
     const char *pth = pt_format(e, "%s.pth", stem);
     pn_status st = e->is_failed ? PN_ENOMEM : PN_OK;
-    if (!st) st = pt_write_safetensors(&state, safetensors, err);
-    if (!st) st = pt_write_pth(&state, pth, err);
-    if (!st) st = write_text(path, text, size, err);
+    if (!st) st = pt_write_safetensors(&state, safetensors, set, err);
+    if (!st) st = pt_write_pth(&state, pth, set, err);
+    if (!st) st = write_text(path, text, size, set, err);
     free(text);
     return st;
 }
 
-pn_status pn_export_pytorch(const pn_graph *g, const char *path, pn_err *err)
+pn_status pn_export_pytorch(const pn_graph *g, const char *path, pn_outset *to,
+                            pn_err *err)
 {
     pt_export e = {.g = g};
     pn_status st = PN_OK;
@@ -341,7 +340,7 @@ pn_status pn_export_pytorch(const pn_graph *g, const char *path, pn_err *err)
         build(&e);
     }
     st = e.refusals ? check(&e, path, err) : PN_ENOMEM;
-    if (!st) st = write_files(&e, path, err);
+    if (!st) st = write_files(&e, path, to, err);
     if (st == PN_ENOMEM) pn_fail(err, st, "write %s: out of memory", path);
     if (e.refusals) fclose(e.refusals);
     free(e.refused);

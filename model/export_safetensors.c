@@ -75,7 +75,8 @@ static char *header_bytes(const pt_state *s, size_t *size)
     return bytes;
 }
 
-pn_status pt_write_safetensors(const pt_state *s, const char *path, pn_err *err)
+pn_status pt_write_safetensors(const pt_state *s, const char *path, pn_outset *to,
+                               pn_err *err)
 {
     pn_outfile *f = NULL;
     size_t size = 0;
@@ -85,14 +86,12 @@ pn_status pt_write_safetensors(const pt_state *s, const char *path, pn_err *err)
         st = pn_fail(err, PN_EUNSUPPORTED,
                      "write %s: its header takes %zu bytes, the format has at most %d",
                      path, size, MAX_HEADER);
-    if (!st) st = pn_outfile_open(&f, path, err);
+    if (!st) st = pn_outset_open(to, &f, path, err);
     if (!st) st = pn_outfile_write(f, header, size, err);
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; !st && i < s->n; i++)
             if (is_in_pass(&s->items[i], pass))
                 st = pt_tensor_stream(s, &s->items[i], to_file, f, err);
-    if (!st) st = pn_outfile_commit(&f, err);
-    if (st) pn_outfile_abort(&f);
     if (st == PN_ENOMEM) pn_fail(err, st, "write %s: out of memory", path);
     free(header);
     return st;

@@ -5,6 +5,7 @@
 #ifndef PN_MODEL_EXPORT_STATE_H
 #define PN_MODEL_EXPORT_STATE_H
 
+#include "base/outset.h"
 #include "penult/graph.h"
 
 /** One entry of the state dict. */
@@ -32,9 +33,10 @@ PN_MUST_CHECK pn_status pt_tensor_stream(const pt_state *s, const pt_tensor *t,
 
 /** With the graph's metadata, and {"format": "pt"}. */
 PN_MUST_CHECK pn_status pt_write_safetensors(const pt_state *s, const char *path,
-                                             pn_err *err);
+                                             pn_outset *to, pn_err *err);
 /** A zip file of stored entries with a protocol-2 pickle of an OrderedDict: what
  * torch.load(weights_only=True) takes since PyTorch 1.6. */
-PN_MUST_CHECK pn_status pt_write_pth(const pt_state *s, const char *path, pn_err *err);
+PN_MUST_CHECK pn_status pt_write_pth(const pt_state *s, const char *path, pn_outset *to,
+                                     pn_err *err);
 
 #endif

@@ -6,7 +6,8 @@
 
 #include "penult/graph.h"
 
-#include "base/file.h"
+#include "base/outset.h"
+#include "model/export.h"
 #include "model/wire.h"
 
 enum { READ = 1, OUTPUT_DONE = 2 }; /* what a value is used for */
@@ -265,7 +266,7 @@ static uint64_t graph_bytes(onnx_writer *w)
     return size;
 }
 
-pn_status pn_graph_write_onnx(const pn_graph *g, const char *path, pn_err *err)
+pn_status pn_export_onnx(const pn_graph *g, const char *path, pn_outset *to, pn_err *err)
 {
     onnx_writer w = {.g = g};
     pn_outfile *f = NULL;
@@ -281,14 +282,21 @@ pn_status pn_graph_write_onnx(const pn_graph *g, const char *path, pn_err *err)
         st = pn_fail(err, PN_EUNSUPPORTED,
                      "write %s: the model takes %llu bytes, an ONNX file can have %d",
                      path, (unsigned long long)total, INT32_MAX);
-    if (!st) st = pn_outfile_open(&f, path, err);
+    if (!st) st = pn_outset_open(to, &f, path, err);
     if (!st) st = write_parts(&w, f, graph_size, err);
-    if (!st) st = pn_outfile_commit(&f, err);
-    if (st) pn_outfile_abort(&f);
     if (st == PN_ENOMEM) pn_fail(err, st, "write %s: out of memory", path);
     free(w.use);
     pn_wire_out *all[] = {&w.head, &w.body, &w.tail, &w.meta, &w.a, &w.b, &w.c, &w.d};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         pn_wire_out_fini(all[i]);
+    return st;
+}
+
+pn_status pn_graph_write_onnx(const pn_graph *g, const char *path, pn_err *err)
+{
+    pn_outset to = {.n = 0};
+    pn_status st = pn_export_onnx(g, path, &to, err);
+    if (!st) st = pn_outset_commit(&to, err);
+    pn_outset_abort(&to);
     return st;
 }

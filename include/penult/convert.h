@@ -7,6 +7,16 @@
 #include "penult/preprocess.h"
 #include "penult/status.h"
 
+/** Work that pn_convert() may leave over: the digest of the file the weights lie in. */
+typedef struct pn_digest {
+    const void *data; /**< lent by the graph */
+    size_t size;
+    char *hex; /**< in the graph's PN_META_SOURCE: zeros until it is made */
+} pn_digest;
+
+/** Another thread may do it while the graph is read, but for PN_META_SOURCE. */
+void pn_digest_make(const pn_digest *d);
+
 typedef struct pn_convert_opts {
     const char *const
         *inputs; /**< paths, told apart by content: symbol JSON, .params, .onnx */
@@ -19,6 +29,7 @@ typedef struct pn_convert_opts {
     const char *scores; /**< "softmax", "as-is"; NULL: by the last operator */
     const char *const *input_shapes; /**< "[NAME=]C,H,W" each */
     int n_input_shapes;
+    pn_digest *digest; /**< NULL: nothing is left over */
 } pn_convert_opts;
 
 /**

@@ -170,6 +170,25 @@ static void the_graph_outlives_everything_it_was_made_from(void **state)
     pn_graph_free(&g);
 }
 
+static void a_digest_that_is_left_over_is_the_same_once_made(void **state)
+{
+    (void)state;
+    files f = make_files(with_softmax, "x");
+    pn_digest digest = {0};
+    pn_convert_opts o = options(&f);
+    pn_graph *whole, *g;
+    assert_int_equal(pn_convert(&whole, &o, NULL), PN_OK);
+    o.digest = &digest;
+    assert_int_equal(pn_convert(&g, &o, NULL), PN_OK);
+    drop_files(&f);
+    const char *source = pn_graph_meta(g, PN_META_SOURCE);
+    assert_non_null(strstr(source, "\"sha256\": \"0000000000"));
+    pn_digest_make(&digest);
+    assert_string_equal(source, pn_graph_meta(whole, PN_META_SOURCE));
+    pn_graph_free(&whole);
+    pn_graph_free(&g);
+}
+
 /* w inflated, b of the other endianness: neither can stay where it was unpacked to */
 static void the_graph_outlives_an_archive_that_is_unpacked(void **state)
 {
@@ -474,6 +493,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_goes_into_the_metadata),
         cmocka_unit_test(the_graph_outlives_everything_it_was_made_from),
+        cmocka_unit_test(a_digest_that_is_left_over_is_the_same_once_made),
         cmocka_unit_test(the_graph_outlives_an_archive_that_is_unpacked),
         cmocka_unit_test(no_record_is_said_aloud),
         cmocka_unit_test(logits_get_a_softmax_and_that_is_said),

@@ -270,6 +270,34 @@ static void a_full_disk_leaves_the_old_or_all_of_the_new(void **state)
     }
 }
 
+static void what_is_written_has_no_name_before_its_commit(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_FORMATS; i++) {
+        const struct format *t = &formats[i];
+        int calls;
+        has_nameless = true;
+        whole w = make_whole(t, &calls);
+        char path[512];
+        strcpy(path, path_of(t->files[0]));
+        if (pn_export_is_traceless(path)) {
+            pn_written *files = NULL;
+            empty_folder();
+            assert_int_equal(pn_export_write(&files, graph, path, NULL), PN_OK);
+            assert_int_equal(count_entries(), 0);
+            pn_export_abort(&files);
+            assert_int_equal(count_entries(), 0);
+            assert_int_equal(pn_export_write(&files, graph, path, NULL), PN_OK);
+            assert_int_equal(pn_export_commit(&files, NULL), PN_OK);
+            for (int k = 0; k < N_FILES && t->files[k]; k++)
+                assert_int_equal(state_of(&w, t, k), NEW);
+        }
+        has_nameless = false;
+        assert_false(pn_export_is_traceless(path));
+        whole_fini(&w);
+    }
+}
+
 static void say_nothing(void *cookie, pn_log_level level, const char *line)
 {
     (void)cookie;
@@ -302,6 +330,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_killed_conversion_leaves_the_old_or_all_of_the_new),
         cmocka_unit_test(a_full_disk_leaves_the_old_or_all_of_the_new),
+        cmocka_unit_test(what_is_written_has_no_name_before_its_commit),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
