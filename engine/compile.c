@@ -114,8 +114,9 @@ void pn_model_get_info(const pn_model *m, pn_model_info *info)
     memset(info, 0, sizeof(*info));
     info->cpu = m->cpu;
     info->channels = (int)s->dim[0];
-    info->height = s->ndim > 1 ? (int)s->dim[1] : 1;
-    info->width = s->ndim > 2 ? (int)s->dim[2] : 1;
+    const bool is_image = s->ndim == 3;
+    info->height = is_image ? (int)s->dim[1] : s->ndim == 1;
+    info->width = is_image ? (int)s->dim[2] : s->ndim == 1;
     info->weight_bytes = m->weight_bytes;
     info->image_bytes = m->image_floats * (int64_t)sizeof(float);
     info->thread_bytes = (int64_t)(m->scratch_floats * sizeof(float));

@@ -162,9 +162,10 @@ bool pn_lower_per_channel(const pn_lower *lo, const pn_node *n, int i,
     const pn_value *v = pn_lower_value(lo, n->inputs[i]);
     const int64_t channels = shape->dim[0], count = pn_shape_count(&v->shape);
     if (count != 1 && count != channels) return false;
-    if (v->shape.ndim > shape->ndim + 1) return false;
+    const int ndim = lo->n_axes ? lo->n_axes + 1 : shape->ndim;
+    if (v->shape.ndim > ndim + 1) return false;
     /* counted from the right, the channels are axis ndim - 1 of the image's shape */
-    int axis = lo->is_last ? v->shape.ndim - 1 : v->shape.ndim - shape->ndim;
+    int axis = lo->is_last ? v->shape.ndim - 1 : v->shape.ndim - ndim;
     if (count != 1 && (axis < 0 || v->shape.dim[axis] != channels)) return false;
     float x = 0;
     for (int64_t c = 0; c < channels; c++) {
@@ -174,8 +175,7 @@ bool pn_lower_per_channel(const pn_lower *lo, const pn_node *n, int i,
     return true;
 }
 
-/* The image's part of a value's shape; false: the batch is not its first dimension. */
-static bool image_shape(const pn_value *v, pn_shape *out)
+bool pn_lower_image_shape(const pn_value *v, pn_shape *out)
 {
     if (!v->has_shape || v->shape.ndim < 1 || v->shape.dim[0] != PN_DIM_FREE)
         return false;
@@ -223,11 +223,11 @@ static pn_status lower_input(pn_lower *lo, const bool *needed, pn_err *err)
     const pn_value *v = pn_lower_value(lo, found);
     pn_shape s;
     char text[PN_SHAPE_TEXT];
-    if (!image_shape(v, &s) || s.ndim < 1 || s.ndim > 3 || v->dtype != PN_F32)
+    if (!pn_lower_image_shape(v, &s) || s.ndim < 1 || s.ndim > 4 || v->dtype != PN_F32)
         return pn_fail(
             err, PN_EUNSUPPORTED,
-            "input \"%s\" is %s of %s: must be float32, N x C x H x W with the "
-            "batch alone free",
+            "input \"%s\" is %s of %s: must be float32, N x C and up to three axes, "
+            "with the batch alone free",
             v->name, pn_shape_text(&v->shape, text, sizeof(text)),
             pn_dtype_name(v->dtype));
     lo->m->input = lo->tensor_of[found] = pn_net_add_tensor(lo->m, &s);
@@ -255,7 +255,7 @@ static pn_status lower_plain(pn_lower *lo, const pn_node *n, const bool *needed)
             return pn_lower_refuse(lo, n, "only its first output can be computed");
         pn_shape s;
         char text[PN_SHAPE_TEXT];
-        if (!image_shape(pn_lower_value(lo, v), &s))
+        if (!pn_lower_image_shape(pn_lower_value(lo, v), &s))
             return pn_lower_refuse(
                 lo, n,
                 "its output is %s: the batch must be first and "
@@ -286,6 +286,7 @@ static pn_status lower_node(pn_lower *lo, const pn_node *n, const bool *needed)
     if (!has_data(lo, n)) return pn_lower_refuse(lo, n, "its data is a constant");
     bool done = false;
     pn_status st = pn_lower_last(lo, n, functions[n->op], &done);
+    if (!st && !done) st = pn_lower_axes(lo, n, functions[n->op], &done);
     for (int i = 0; !st && !done && i < n->n_inputs; i++)
         if (n->inputs[i] != PN_NONE) st = pn_lower_turn_out(lo, n->inputs[i]);
     return st || done ? st : lower_plain(lo, n, needed);

@@ -15,9 +15,11 @@ typedef struct pn_lower {
     struct pn_model *m;
     const pn_graph *g;
     int *tensor_of; /**< by value; PN_NONE: constant, not needed, or refused */
-    int *map_of;   /**< by value N x H x W x C: the map that holds it, see lower_last.c */
-    bool is_last;  /**< the node at hand works on such maps */
-    char *refused; /**< malloc'd list */
+    int *map_of;    /**< by value: the map that holds it under another shape; of one of
+                       N x H x W x C see lower_last.c, of one or three axes lower_axes.c */
+    bool is_last;   /**< the node at hand works on maps of lower_last.c */
+    int n_axes;     /**< on maps of lower_axes.c: spatial axes of the values; else 0 */
+    char *refused;  /**< malloc'd list */
     size_t refused_size;
     int n_refused;
 } pn_lower;
@@ -63,6 +65,27 @@ bool pn_lower_scalar(const pn_lower *lo, const pn_node *n, int i, float *out);
  */
 bool pn_lower_per_channel(const pn_lower *lo, const pn_node *n, int i,
                           const pn_shape *shape, double *out);
+/** The image's part of a value's shape; false: the batch is not its first dimension. */
+bool pn_lower_image_shape(const pn_value *v, pn_shape *out);
+
+#define PN_LOWER_FEW 8 /**< inputs of a node that works on maps under another shape */
+/** Call `lower` with the maps of the data, and `out` for the output's. */
+PN_MUST_CHECK pn_status pn_lower_on_maps(pn_lower *lo, const pn_node *n,
+                                         pn_lower_fn *lower, int out);
+/** Lower a node whose data have one or three spatial axes, by `lower` or otherwise.
+ * @param done  false: it is no such node */
+PN_MUST_CHECK pn_status pn_lower_axes(pn_lower *lo, const pn_node *n, pn_lower_fn *lower,
+                                      bool *done);
+/** A convolution or a pool over three axes. */
+pn_lower_fn pn_lower_boxes;
+/** One or three spatial axes: if the value has a map, it is one of lower_axes.c. */
+static inline bool pn_lower_has_axes(const pn_lower *lo, int value)
+{
+    const int ndim = lo->g->values[value].shape.ndim;
+    return ndim == 3 || ndim == 5;
+}
+/** A tensor of its own shape for a value that is a map of lower_axes.c. */
+PN_MUST_CHECK pn_status pn_lower_unflatten(pn_lower *lo, int value);
 /** Lower a node whose data are maps with the channels last, by `lower` or otherwise.
  * @param done  false: it is no such node */
 PN_MUST_CHECK pn_status pn_lower_last(pn_lower *lo, const pn_node *n, pn_lower_fn *lower,

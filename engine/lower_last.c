@@ -127,38 +127,46 @@ static int add_map(pn_lower *lo, int value)
     return t;
 }
 
-pn_status pn_lower_last(pn_lower *lo, const pn_node *n, pn_lower_fn *lower, bool *done)
+pn_status pn_lower_on_maps(pn_lower *lo, const pn_node *n, pn_lower_fn *lower, int out)
 {
-    enum { FEW = 3 };
-    int kept[FEW], n_maps = 0;
-    *done = lower_turn(lo, n);
-    if (*done || n->n_inputs > FEW || n->n_outputs != 1) return PN_OK;
-    const pn_value *y = pn_lower_value(lo, n->outputs[0]);
-    int64_t channels = 0;
-    for (int i = 0; i < n->n_inputs; i++) {
-        if (!pn_lower_has(lo, n, i) || pn_lower_is_const(lo, n, i)) continue;
-        if (lo->map_of[n->inputs[i]] == PN_NONE) return PN_OK;
-        n_maps++;
-        const int64_t c = lo->m->tensors[lo->map_of[n->inputs[i]]].shape.dim[0];
-        if (c > channels) channels = c;
-    }
-    if (!n_maps || y->shape.ndim != 4 || y->dtype != PN_F32 || !suits(lo, n, channels))
-        return PN_OK;
-    const int out = add_map(lo, n->outputs[0]);
-    if (out == PN_NONE) return PN_ENOMEM;
+    int kept[PN_LOWER_FEW];
     for (int i = 0; i < n->n_inputs; i++) {
         const int v = n->inputs[i];
         kept[i] = v == PN_NONE ? PN_NONE : lo->tensor_of[v];
         if (v != PN_NONE && lo->map_of[v] != PN_NONE) lo->tensor_of[v] = lo->map_of[v];
     }
     lo->tensor_of[n->outputs[0]] = out;
-    lo->is_last = true;
-    pn_status st = n->op == PN_OP_MATMUL ? lower_pixels(lo, n) : lower(lo, n);
-    lo->is_last = false;
+    pn_status st = lower(lo, n);
     for (int i = n->n_inputs - 1; i >= 0; i--) /* x * x: the first was kept first */
         if (n->inputs[i] != PN_NONE) lo->tensor_of[n->inputs[i]] = kept[i];
     lo->map_of[n->outputs[0]] = out;
     lo->tensor_of[n->outputs[0]] = PN_NONE;
+    return st;
+}
+
+pn_status pn_lower_last(pn_lower *lo, const pn_node *n, pn_lower_fn *lower, bool *done)
+{
+    int n_maps = 0;
+    *done = lower_turn(lo, n);
+    if (*done || n->n_inputs > PN_LOWER_FEW || n->n_outputs != 1) return PN_OK;
+    const pn_value *y = pn_lower_value(lo, n->outputs[0]);
+    int64_t channels = 0;
+    for (int i = 0; i < n->n_inputs; i++) {
+        if (!pn_lower_has(lo, n, i) || pn_lower_is_const(lo, n, i)) continue;
+        const int map = lo->map_of[n->inputs[i]];
+        if (map == PN_NONE || pn_lower_has_axes(lo, n->inputs[i])) return PN_OK;
+        n_maps++;
+        const int64_t c = lo->m->tensors[map].shape.dim[0];
+        if (c > channels) channels = c;
+    }
+    if (!n_maps || y->shape.ndim != 4 || y->dtype != PN_F32 || !suits(lo, n, channels))
+        return PN_OK;
+    const int out = add_map(lo, n->outputs[0]);
+    if (out == PN_NONE) return PN_ENOMEM;
+    lo->is_last = true;
+    pn_status st =
+        pn_lower_on_maps(lo, n, n->op == PN_OP_MATMUL ? lower_pixels : lower, out);
+    lo->is_last = false;
     *done = true;
     return st;
 }
@@ -166,6 +174,7 @@ pn_status pn_lower_last(pn_lower *lo, const pn_node *n, pn_lower_fn *lower, bool
 pn_status pn_lower_turn_out(pn_lower *lo, int value)
 {
     if (lo->tensor_of[value] != PN_NONE || lo->map_of[value] == PN_NONE) return PN_OK;
+    if (pn_lower_has_axes(lo, value)) return pn_lower_unflatten(lo, value);
     const int64_t *d = pn_lower_value(lo, value)->shape.dim;
     const pn_shape s = {.ndim = 3, .dim = {d[1], d[2], d[3]}};
     const int out = pn_net_add_tensor(lo->m, &s);

@@ -74,7 +74,8 @@ pn_status pn_lower_batch_norm(pn_lower *lo, const pn_node *n)
         return pn_lower_refuse(lo, n, "training_mode");
     const pn_shape *s = pn_lower_shape(lo, in);
     if (s->ndim != 3 && s->ndim != 1)
-        return pn_lower_refuse(lo, n, "only N x C and N x C x H x W are supported");
+        return pn_lower_refuse(lo, n,
+                               "only N x C and one to three axes behind are supported");
     const int64_t channels = s->dim[0];
     const double epsilon = (double)pn_node_float(n, "epsilon", 1e-5F);
     double *p = pn_arena_alloc(&lo->m->arena, (size_t)channels * 2 * sizeof(*p));
@@ -98,7 +99,7 @@ pn_status pn_lower_instance_norm(pn_lower *lo, const pn_node *n)
     if (in == PN_NONE || !pn_lower_all_const(lo, n, 1, 2))
         return pn_lower_refuse(lo, n, "its parameters must be constants, the data not");
     if (!pn_tensor_is_map(&lo->m->tensors[in]))
-        return pn_lower_refuse(lo, n, "only two spatial axes are supported");
+        return pn_lower_refuse(lo, n, "only one to three spatial axes are supported");
     pn_layer *l =
         pn_lower_layer(lo, n, PN_LAYER_INSTANCE_NORM, in, pn_lower_out(lo, n, 0));
     if (!l) return PN_ENOMEM;
@@ -131,7 +132,7 @@ pn_status pn_lower_lrn(pn_lower *lo, const pn_node *n)
 {
     int in = pn_lower_in(lo, n, 0);
     if (!pn_tensor_is_map(&lo->m->tensors[in]))
-        return pn_lower_refuse(lo, n, "only two spatial axes are supported");
+        return pn_lower_refuse(lo, n, "only one to three spatial axes are supported");
     pn_layer *l = pn_lower_layer(lo, n, PN_LAYER_LRN, in, pn_lower_out(lo, n, 0));
     if (!l) return PN_ENOMEM;
     l->u.lrn.size = pn_node_int(n, "size", 1);

@@ -34,9 +34,9 @@ static size_t scratch_of(const pn_conv *c)
 bool pn_conv_suits_winograd(const pn_conv *c, const pn_kernels *k)
 {
     const pn_window *w = &c->win;
-    return k->wino_input && w->kh == 3 && w->kw == 3 && w->sh == 1 && w->sw == 1 &&
-           w->dh == 1 && w->dw == 1 && c->group == 1 && c->cin % PN_PANEL == 0 &&
-           c->cout % PN_PANEL == 0;
+    return k->wino_input && !c->is_stacked && w->kh == 3 && w->kw == 3 && w->sh == 1 &&
+           w->sw == 1 && w->dh == 1 && w->dw == 1 && c->group == 1 &&
+           c->cin % PN_PANEL == 0 && c->cout % PN_PANEL == 0;
 }
 
 /* The transformed weights of one kernel g[3][3], in double, rounded once. */

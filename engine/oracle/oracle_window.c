@@ -1,6 +1,6 @@
 /* Pools. A maximum rounds nothing: of inputs rounded alike it is the rounded maximum. An
- * average of n is n roundings of the mean magnitude; a global one adds rows, then their
- * sums. */
+ * average of n is n roundings of the mean magnitude, and two more where it is a mean of
+ * means over the third axis; a global one adds rows, then their sums. */
 #include "engine/oracle/walk64.h"
 
 #include <math.h>
@@ -64,7 +64,7 @@ static void pool_one(const pool64 *p, const pn_array64 *x, int64_t base, const r
     for (int plane = 0; y->most && plane < 2; plane++)
         y->most[plane * y->n + at] =
             p->is_max ? off[plane]
-                      : off[plane] / size + (double)(n + 1) * PN_U * magnitude / size;
+                      : off[plane] / size + (double)(n + 3) * PN_U * magnitude / size;
 }
 
 pn_status pn_oracle_pool(pn_walk64 *w, const pn_node *n)
@@ -95,9 +95,12 @@ pn_status pn_oracle_global_pool(pn_walk64 *w, const pn_node *n)
     const pn_array64 *x = pn_oracle_in(w, n, 0, &room);
     pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
     const bool is_max = n->op == PN_OP_GLOBAL_MAX_POOL;
-    int64_t roundings = 1; /* the longest row, the rows, the division */
-    for (int i = 2; y && i < x->shape.ndim; i++)
-        roundings += x->shape.dim[i];
+    int64_t rows = 1, wide = 1; /* slices lie one below the other */
+    for (int i = 2; y && i < x->shape.ndim; i++) {
+        rows *= wide;
+        wide = x->shape.dim[i];
+    }
+    const int64_t roundings = wide + rows + 1; /* a row, the rows, the division */
     for (int64_t c = 0; y && c < y->n; c++) {
         const int64_t size = x->n / y->n;
         double best = -INFINITY, sum = 0, magnitude = 0, off[2] = {0, 0};

@@ -42,7 +42,8 @@ typedef struct pn_model_opts {
 
 typedef struct pn_model_info {
     pn_cpu cpu;                  /**< what was chosen */
-    int channels, height, width; /**< of the one image input */
+    int channels, height, width; /**< of the one image input; 1 x 1 of a row of numbers, 0
+                                    x 0 where the input has one or three axes */
     int64_t weight_bytes;        /**< packed weights, shared by all pn_execs */
     int64_t image_bytes;  /**< working memory of a pn_exec per image of its batch */
     int64_t thread_bytes; /**< working memory of a pn_exec per thread */

@@ -255,6 +255,53 @@ def products():
         {"two": ints(2), "four": ints(4), "head": ints(-1, 6)})
 
 
+def other_axes():
+    """One spatial axis, and three: what an image classifier has no need of and a converted net may have."""
+    one = {"w": r(6, 4, 3), "b": r(6)}
+    case("axis1_conv", (4, 11), [node("Conv", ["x", "w", "b"], ["y"], pads=(1, 2), strides=(2,))], one)
+    case("axis1_conv_dilated", (4, 11), [node("Conv", ["x", "w"], ["y"], dilations=(3,), group=2)], {"w": r(6, 2, 3)})
+    case("axis1_depthwise", (8, 9), [node("Conv", ["x", "w", "b"], ["y"], pads=(1, 1), group=8)], {"w": r(8, 1, 3), "b": r(8)})
+    case("axis1_conv_transpose", (4, 7), [node("ConvTranspose", ["x", "w", "b"], ["y"], strides=(2,), pads=(1, 0),
+                                               output_padding=(1,))], {"w": r(4, 5, 3), "b": r(5)})
+    case("axis1_unit", (6, 12), [
+        node("Conv", ["x", "w", "b"], ["c"], pads=(1, 1)), node("BatchNormalization", ["c", "g", "be", "m", "v"], ["n"]),
+        node("Relu", ["n"], ["r"]), node("Add", ["r", "x"], ["a"]), node("PRelu", ["a", "s"], ["p"]),
+        node("Mul", ["p", "k"], ["q"]), node("Dropout", ["q"], ["d"]),
+        node("MaxPool", ["d"], ["o"], kernel_shape=(2,), strides=(2,)),
+        node("Flatten", ["o"], ["f"]), node("Gemm", ["f", "wf"], ["y"])],
+        {"w": r(6, 6, 3), "b": r(6), **statistics(6), "s": r(6, 1), "k": r(6, 1), "wf": r(36, 5)}, ("y", "r", "f", "p"))
+    case("axis1_of_a_sequence", (6, 12), [  # between maps and what has no channels first
+        node("Conv", ["x", "w"], ["c"], pads=(1, 1)), node("Transpose", ["c"], ["t"], perm=(0, 2, 1)),
+        node("MatMul", ["t", "m"], ["u"]), node("Transpose", ["u"], ["v"], perm=(0, 2, 1)), node("Add", ["v", "row"], ["a"]),
+        node("Add", ["a", "c"], ["e"]), node("Concat", ["e", "x"], ["k"], axis=1), node("GlobalMaxPool", ["k"], ["y"])],
+        {"w": r(6, 6, 3), "m": r(6, 6), "row": r(12)}, ("y", "e"))
+    for op, pad in (("MaxPool", 0), ("AveragePool", 0), ("AveragePool", 1)):
+        more = {"count_include_pad": pad} if op[0] == "A" else {}
+        case(f"axis1_{op}_{pad}", (3, 10), [node(op, ["x"], ["y"], kernel_shape=(3,), strides=(2,), pads=(1, 1), ceil_mode=1,
+                                                 **more)])
+        case(f"axis3_{op}_{pad}", (3, 6, 7, 5), [node(op, ["x"], ["y"], kernel_shape=(3, 2, 3), strides=(2, 2, 1),
+                                                      pads=(1, 0, 1, 1, 1, 0), **more)])
+    for op in ("GlobalAveragePool", "GlobalMaxPool"):
+        case("axis1_" + op, (5, 9), [node(op, ["x"], ["y"])])
+        case("axis3_" + op, (5, 3, 4, 2), [node(op, ["x"], ["y"])])
+    for shape in ((5, 9), (5, 3, 4, 2)):
+        n = len(shape) - 1
+        case(f"axis{n}_instance_norm", shape, [node("InstanceNormalization", ["x", "s", "b"], ["y"])], {"s": r(5), "b": r(5)})
+        case(f"axis{n}_batch_norm", shape, [node("BatchNormalization", ["x", "g", "be", "m", "v"], ["y"])], statistics(5))
+    case("axis3_conv", (4, 5, 6, 7), [node("Conv", ["x", "w", "b"], ["y"], pads=(1, 0, 1, 0, 2, 1), strides=(2, 3, 2))],
+         {"w": r(6, 4, 3, 2, 3), "b": r(6)})
+    case("axis3_conv_plain", (3, 4, 5, 6), [node("Conv", ["x", "w"], ["y"])], {"w": r(5, 3, 2, 3, 2)})
+    case("axis3_conv_grouped", (4, 6, 5, 5), [
+        node("Conv", ["x", "w"], ["y"], dilations=(2, 1, 2), group=2, pads=(2, 1, 2, 2, 1, 2))], {"w": r(6, 2, 3, 3, 3)})
+    case("axis3_conv_step", (2, 3, 9, 4), [node("Conv", ["x", "w"], ["y"], strides=(1, 4, 1))], {"w": r(3, 2, 1, 2, 1)})
+    case("axis3_unit", (16, 4, 6, 6), [
+        node("Conv", ["x", "w", "b"], ["c"], pads=(1,) * 6), node("BatchNormalization", ["c", "g", "be", "m", "v"], ["n"]),
+        node("Relu", ["n"], ["r"]), node("Add", ["r", "x"], ["a"]),
+        node("AveragePool", ["a"], ["p"], kernel_shape=(2, 2, 2), strides=(2, 2, 2)),
+        node("Flatten", ["p"], ["f"]), node("Gemm", ["f", "wf"], ["y"])],
+        {"w": r(16, 16, 3, 3, 3) * 0.1, "b": r(16), **statistics(16), "wf": r(288, 5)}, ("y", "r"))
+
+
 def write(folder, name, shape, nodes, consts, outputs):
     graph = helper.make_graph(
         nodes, name, [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *shape])],
@@ -392,6 +439,7 @@ def main():
     with_own_numbers(winograd)
     with_own_numbers(of_exporters)
     with_own_numbers(products)
+    with_own_numbers(other_axes)
     for name, (shape, nodes, consts, outputs) in cases.items():
         write(sys.argv[1], name, shape, nodes, consts, outputs)
 

@@ -284,6 +284,34 @@ def products():
         case("prod %s" % (axis,), S.prod(d, axis=axis, keepdims=keep, exclude=exclude))
 
 
-for family in (layers, pools, norms, elements, moves, heads, rare, randoms, products):
+def axes():
+    """One spatial axis, and three."""
+    for more in ({}, {"layout": "NCW", "no_bias": True, "num_group": 2}):
+        case("conv of one axis %d" % len(more), S.Convolution(d, kernel=(3,), stride=(2,), pad=(2,), dilate=(2,), num_filter=4, **more),
+             (1, 6, 9))
+        case("deconv of one axis %d" % len(more), S.Deconvolution(d, kernel=(3,), stride=(2,), pad=(1,), adj=(1,), num_filter=4, **more),
+             (1, 6, 5))
+    case("conv of three axes", S.Convolution(d, kernel=(3, 2, 3), stride=(1, 2, 1), pad=(1, 1, 0), num_filter=4, layout="NCDHW"),
+         (1, 3, 4, 5, 6))
+    case("conv of three axes, groups", S.Convolution(d, kernel=(2, 3, 1), dilate=(2, 1, 1), num_filter=4, num_group=2, no_bias=True),
+         (1, 4, 5, 5, 4))
+    for size, k, s, p in (((9,), (3,), (2,), (1,)), ((10,), (3,), (3,), (0,)), ((5, 6, 7), (2, 3, 3), (2, 2, 3), (1, 0, 1))):
+        for c in ("valid", "full"):
+            for t in ("max", "avg", "sum", "lp"):
+                more = {"p_value": 2} if t == "lp" else {}
+                if len(size) == 3 and t == "lp":
+                    continue
+                case("pool %s %s %s" % (c, t, size), S.Pooling(d, kernel=k, stride=s, pad=p, pool_type=t, pooling_convention=c, **more),
+                     (1, 3, *size))
+        for t in ("max", "avg"):
+            case("global %s %s" % (t, size), S.Pooling(d, global_pool=True, kernel=k, pool_type=t), (1, 3, *size))
+        case("avg without padding %s" % (size,), S.Pooling(d, kernel=k, stride=s, pad=p, pool_type="avg", count_include_pad=False),
+             (1, 3, *size))
+        case("bn, prelu %s" % (size,), S.LeakyReLU(S.BatchNorm(d, fix_gamma=False), S.Variable("g"), act_type="prelu"), (1, 3, *size))
+        case("instance %s" % (size,), S.InstanceNorm(d, S.Variable("g"), S.Variable("b")), (1, 3, *size))
+        case("fc %s" % (size,), S.FullyConnected(S.Pooling(S.relu(d), kernel=k, pool_type="max"), num_hidden=4), (1, 3, *size))
+
+
+for family in (layers, pools, norms, elements, moves, heads, rare, randoms, products, axes):
     family()
 out.close()
