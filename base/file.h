@@ -52,6 +52,10 @@ PN_MUST_CHECK pn_status pn_outfile_sync(pn_outfile *f, pn_err *err);
 /** Sync it, if that is not done, rename over the final path, fsync the folder; frees *f
  * in any case. */
 PN_MUST_CHECK pn_status pn_outfile_commit(pn_outfile **f, pn_err *err);
+/** The same for several in one folder: none gets its name before all are on the disk, and
+ * then one after the other, the last one last. Where one cannot have it, those that
+ * replaced nothing are removed again. Frees all in any case. */
+PN_MUST_CHECK pn_status pn_outfiles_commit(pn_outfile **files, int n, pn_err *err);
 /** Remove what was written; *f may be NULL. */
 void pn_outfile_abort(pn_outfile **f);
 

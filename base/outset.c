@@ -21,10 +21,8 @@ pn_status pn_outset_sync(pn_outset *s, pn_err *err)
 
 pn_status pn_outset_commit(pn_outset *s, pn_err *err)
 {
-    pn_status st = pn_outset_sync(s, err);
-    for (int i = 0; i < s->n && !st; i++)
-        st = pn_outfile_commit(&s->files[i], err);
-    pn_outset_abort(s);
+    pn_status st = pn_outfiles_commit(s->files, s->n, err);
+    s->n = 0;
     return st;
 }
 

@@ -1,4 +1,4 @@
-/* penult convert: a checkpoint to one ONNX file. */
+/* penult convert: a model of one format to another, proved. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,15 +28,17 @@ static const char help[] =
     "Inputs are told apart by their content: an MXNet symbol with its parameters, an "
     "ONNX\n"
     "file, or the .pb of MMdnn's IR with its .npy. What the tensors do not say (labels,\n"
-    "preprocessing, the feature tensor) goes into the ONNX file's metadata. OUT appears\n"
-    "whole or not at all.\n"
+    "preprocessing, the feature tensor) goes into the output's metadata. OUT appears "
+    "whole\n"
+    "or not at all, and of several files all or none.\n"
     "\n"
     "While it is written the engine is held against the graph in double precision,\n"
     "layer by layer. A layer that misses its bound is exit status 65, and no file.\n"
     "\n"
     "Options:\n"
-    "  -o, --output FILE        where to write the model; a file of that name is "
-    "replaced\n"
+    "  -o, --output FILE        where to write the model; what penult wrote there "
+    "before\n"
+    "                           is replaced\n"
     "  --labels FILE            one label a line, in the order of the outputs\n"
     "  --preprocess FILE        YAML record of what the network wants to see\n"
     "  --preset NAME            or one of: tutorial, mxnet-resnet\n"
@@ -48,7 +50,9 @@ static const char help[] =
     "  --input-shape [NAME=]C,H,W\n"
     "                           where nothing else tells it; may be repeated\n"
     "  --sample IMAGE           prove with this image instead of a seeded input\n"
-    "  --force                  write the model even if the proof fails\n"
+    "  --force                  write the model even if the proof fails, and in place "
+    "of\n"
+    "                           files that penult has not written\n"
     "  -h, --help               this text\n";
 
 static int64_t count_parameters(const pn_graph *g)
@@ -93,13 +97,14 @@ static void report(const pn_graph *g, const char *output)
     pn_labels_fini(&labels);
 }
 
-static pn_status check(const pn_convert_opts *o, const char *output, pn_err *err)
+static pn_status check(const pn_convert_opts *o, const char *output, bool force,
+                       pn_err *err)
 {
     if (!o->n_inputs)
         return pn_fail(err, PN_EINVAL,
                        "convert: an input is wanted; see penult convert -h");
     if (!output) return pn_fail(err, PN_EINVAL, "convert: -o FILE.onnx is wanted");
-    pn_status st = pn_export_check(output, o->inputs, o->n_inputs, err);
+    pn_status st = pn_export_check(output, o->inputs, o->n_inputs, force, err);
     if (st) {
         pn_err_prefix(err, "convert");
         return st;
@@ -139,7 +144,7 @@ static int run(int argc, char **argv)
     o.inputs = (const char *const *)argv + argc - o.n_inputs;
     o.input_shapes = shapes.items;
     o.n_input_shapes = shapes.n;
-    if (!st) st = check(&o, output, &err);
+    if (!st) st = check(&o, output, force, &err);
     if (!st) st = pn_convert(&g, &o, &err);
     if (!st && !(writer = pn_cli_write_begin(g, output, &digest)))
         st = pn_fail(&err, PN_ENOMEM, "convert: out of memory");
@@ -160,7 +165,7 @@ static int run(int argc, char **argv)
 
 const pn_command pn_command_convert = {
     .name = "convert",
-    .summary = "turn an MXNet checkpoint into one ONNX file",
+    .summary = "turn MXNet, ONNX or MMdnn models into ONNX, PyTorch or MMdnn's IR",
     .help = help,
     .run = run,
 };

@@ -1,4 +1,5 @@
-/* Which writer a file's ending asks for. */
+/* Which writer a file's ending asks for, which files it writes, and whether they may be
+ * written where they are to stand. */
 #include "model/export.h"
 
 #include <stdio.h>
@@ -8,21 +9,33 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "model/export_mmdnn.h"
+#include "model/export_pytorch.h"
 
 enum { MAX_FILES = PN_OUTSET_MAX };
 
 static const struct format {
     const char *ending;
     pn_export_fn *write;
-    const char *files[MAX_FILES]; /* endings of all it writes */
-    pn_status (*may_replace)(const char *path, pn_err *err);
+    const char *files[MAX_FILES]; /* endings of all it writes; its own is the last */
 } formats[] = {
-    {".onnx", pn_export_onnx, {".onnx"}, NULL},
-    {".pb", pn_export_mmdnn, {".pb", ".json", ".npy"}, pn_export_mmdnn_may_replace},
-    {".json", pn_export_mmdnn, {".pb", ".json", ".npy"}, pn_export_mmdnn_may_replace},
-    {".py", pn_export_pytorch, {".py", ".safetensors", ".pth"}, NULL},
+    {".onnx", pn_export_onnx, {".onnx"}},
+    {".pb", pn_export_mmdnn, {".npy", ".json", ".pb"}},
+    {".json", pn_export_mmdnn, {".npy", ".pb", ".json"}},
+    {".py", pn_export_pytorch, {".safetensors", ".pth", ".py"}},
 };
 enum { N_FORMATS = sizeof(formats) / sizeof(formats[0]) };
+
+/* What tells a file that we have written; where the format has no place for it (.npy,
+ * .pth), a file beside it does. */
+static const struct mark {
+    const char *ending, *text;
+    size_t within; /* bytes from the file's beginning */
+} marks[] = {
+    {".onnx", "\x12\6penult", 16}, /* producer_name, the second field */
+    {".pb", PN_IR_OUTPUTS, SIZE_MAX}, {".json", "\"" PN_IR_OUTPUTS "\"", SIZE_MAX},
+    {".py", PN_PYTORCH_MARK, 4096},   {".safetensors", "\"" PT_META_VERSION "\"", 4096},
+};
 
 static const struct format *format_of(const char *path)
 {
@@ -45,8 +58,35 @@ static pn_status check_ending(const char *path, pn_err *err)
     return pn_fail(err, PN_EINVAL, "%s: the name must end in %s", path, endings);
 }
 
-static pn_status check_file(const struct format *f, const char *path,
-                            const char *const *inputs, int n_inputs, pn_err *err)
+/* the files of a format, each at its path */
+typedef struct file_set {
+    const struct format *format;
+    int n;
+    char *paths[MAX_FILES];
+} file_set;
+
+static void set_fini(file_set *s)
+{
+    for (int i = 0; i < s->n; i++)
+        free(s->paths[i]);
+}
+
+static pn_status set_init(file_set *s, const char *path, pn_err *err)
+{
+    pn_status st = check_ending(path, err);
+    if (st) return st;
+    *s = (file_set){.format = format_of(path)};
+    const int stem = (int)pn_text_before(path, s->format->ending);
+    for (int i = 0; i < MAX_FILES && s->format->files[i]; i++, s->n++)
+        if (asprintf(&s->paths[i], "%.*s%s", stem, path, s->format->files[i]) < 0) {
+            set_fini(s);
+            return pn_fail(err, PN_ENOMEM, "write %s: out of memory", path);
+        }
+    return PN_OK;
+}
+
+static pn_status check_place(const char *path, const char *const *inputs, int n_inputs,
+                             pn_err *err)
 {
     struct stat is;
     if (stat(path, &is) == 0 && S_ISDIR(is.st_mode))
@@ -55,23 +95,72 @@ static pn_status check_file(const struct format *f, const char *path,
         if (pn_file_is_same(path, inputs[i]))
             return pn_fail(err, PN_EINVAL,
                            "write %s: it is an input: choose another name", path);
-    return f->may_replace ? f->may_replace(path, err) : PN_OK;
+    pn_outfile *probe = NULL;
+    pn_status st = pn_outfile_open(&probe, path, err);
+    pn_outfile_abort(&probe);
+    return st;
+}
+
+typedef enum whose { NOBODYS, OURS, SOMEBODYS, UNMARKED } whose;
+
+/* @return PN_OK or PN_ENOMEM */
+static pn_status whose_file(whose *out, const char *path, const char *ending)
+{
+    struct stat is;
+    pn_file *f = NULL;
+    *out = NOBODYS;
+    if (lstat(path, &is) != 0 || (S_ISREG(is.st_mode) && is.st_size == 0)) return PN_OK;
+    *out = UNMARKED;
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        const struct mark *m = &marks[i];
+        if (strcmp(m->ending, ending) != 0) continue;
+        *out = SOMEBODYS; /* also what cannot be read */
+        pn_status st = pn_file_open(&f, path, NULL);
+        if (st) return st == PN_ENOMEM ? st : PN_OK;
+        const size_t n = f->size < m->within ? f->size : m->within;
+        if (memmem(f->data, n, m->text, strlen(m->text))) *out = OURS;
+        pn_file_close(&f);
+    }
+    return PN_OK;
+}
+
+static pn_status check_owner(const file_set *s, pn_err *err)
+{
+    whose is[MAX_FILES];
+    bool any_ours = false;
+    pn_status st = PN_OK;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+    if (!to) return PN_ENOMEM;
+    for (int i = 0; !st && i < s->n; i++) {
+        st = whose_file(&is[i], s->paths[i], s->format->files[i]);
+        any_ours |= is[i] == OURS;
+    }
+    for (int i = 0; !st && i < s->n; i++)
+        if (is[i] == SOMEBODYS || (is[i] == UNMARKED && !any_ours))
+            fprintf(to, "%s%s", ftell(to) ? ", " : "", s->paths[i]);
+    if (fclose(to) != 0) st = PN_ENOMEM;
+    if (!st && size)
+        st = pn_fail(err, PN_EEXIST,
+                     "write %s: not written by penult, and would be replaced: %s: choose "
+                     "another name, or --force",
+                     s->paths[s->n - 1], text);
+    free(text);
+    return st;
 }
 
 pn_status pn_export_check(const char *path, const char *const *inputs, int n_inputs,
-                          pn_err *err)
+                          bool replaces_all, pn_err *err)
 {
-    pn_status st = check_ending(path, err);
+    file_set s;
+    pn_status st = set_init(&s, path, err);
     if (st) return st;
-    const struct format *f = format_of(path);
-    const size_t stem = pn_text_before(path, f->ending);
-    char *name = malloc(stem + 16);
-    if (!name) return pn_fail(err, PN_ENOMEM, "write %s: out of memory", path);
-    for (int i = 0; !st && i < MAX_FILES && f->files[i]; i++) {
-        snprintf(name, stem + 16, "%.*s%s", (int)stem, path, f->files[i]);
-        st = check_file(f, name, inputs, n_inputs, err);
-    }
-    free(name);
+    for (int i = 0; !st && i < s.n; i++)
+        st = check_place(s.paths[i], inputs, n_inputs, err);
+    if (!st && !replaces_all) st = check_owner(&s, err);
+    if (st == PN_ENOMEM) pn_fail(err, st, "write %s: out of memory", path);
+    set_fini(&s);
     return st;
 }
 

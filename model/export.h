@@ -15,9 +15,6 @@ pn_export_fn pn_export_onnx;
 
 /** MMdnn's IR: NAME.pb, NAME.json and NAME.npy, whichever of the first two is named. */
 pn_export_fn pn_export_mmdnn;
-/** Whether a file of that name, if there is one, is such a file: an array or a symbol may
- * have it. @return PN_EEXIST */
-pn_status pn_export_mmdnn_may_replace(const char *path, pn_err *err);
 
 /** NAME.py, and beside it NAME.safetensors and NAME.pth. */
 pn_export_fn pn_export_pytorch;

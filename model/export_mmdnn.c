@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "model/export.h"
-#include "model/import_mmdnn.h"
 
 static const struct rule {
     pn_ir_fn *write; /* NULL: MMdnn's emitter has none, nor can it be said otherwise */
@@ -228,24 +226,6 @@ static pn_status write_file(const pn_ir *w, int kind, pn_outfile *to)
     }
 }
 
-/* NAME.json may be somebody's symbol, out of which this was made, NAME.npy an array */
-pn_status pn_export_mmdnn_may_replace(const char *path, pn_err *err)
-{
-    pn_file *f = NULL;
-    bool is_ours = true;
-    if (pn_file_open(&f, path, NULL)) return PN_OK;
-    if (f->size && pn_text_before(path, ".json"))
-        is_ours = pn_mmdnn_is_json(f->data, f->size);
-    else if (f->size && pn_text_before(path, ".npy"))
-        is_ours = pn_mmdnn_is_weights(f);
-    pn_file_close(&f);
-    return is_ours ? PN_OK
-                   : pn_fail(err, PN_EEXIST,
-                             "write %s: it is there and is no IR of MMdnn: choose "
-                             "another name",
-                             path);
-}
-
 /* the one that was asked for is the last */
 static pn_status write_files(const pn_ir *w, const char *path, pn_outset *to)
 {
@@ -259,8 +239,7 @@ static pn_status write_files(const pn_ir *w, const char *path, pn_outset *to)
         pn_outfile *f;
         memcpy(name, path, stem);
         memcpy(name + stem, ending, strlen(ending) + 1);
-        if (order[i] == JSON) st = pn_export_mmdnn_may_replace(name, w->err);
-        if (!st) st = pn_outset_open(to, &f, name, w->err);
+        st = pn_outset_open(to, &f, name, w->err);
         if (!st) st = write_file(w, order[i], f);
     }
     free(name);

@@ -186,7 +186,7 @@ static void put_docstring(pt_export *e, FILE *to)
 {
     const pn_graph *g = e->g;
     char shape[PN_SHAPE_TEXT];
-    fprintf(to, "\"\"\"%s, converted by penult %s.\n\n", e->class_name, PENULT_VERSION);
+    fprintf(to, "\"\"\"%s" PN_PYTORCH_MARK "%s.\n\n", e->class_name, PENULT_VERSION);
     for (int i = 0; i < g->n_inputs; i++)
         fprintf(to, "Input: %s\n",
                 pn_shape_text(&g->values[g->inputs[i]].shape, shape, sizeof(shape)));

@@ -20,6 +20,9 @@
 #include "base/arena.h"
 #include "model/export_state.h"
 
+/** In the first line of a NAME.py, and in nobody else's. */
+#define PN_PYTORCH_MARK ", converted by penult "
+
 /** An argument of a module's constructor. */
 typedef struct pt_arg {
     const char *key;   /**< keyword, and what a class calls the parameter it becomes */

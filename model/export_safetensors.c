@@ -36,7 +36,8 @@ static bool is_in_pass(const pt_tensor *t, int pass)
 
 static json_t *header_of(const pt_state *s)
 {
-    json_t *header = json_object(), *meta = json_pack("{s:s}", "format", "pt");
+    json_t *header = json_object(), *meta = json_pack("{s:s, s:s}", "format", "pt",
+                                                      PT_META_VERSION, PENULT_VERSION);
     uint64_t at = 0;
     bool is_whole = header && meta;
     for (int i = 0; is_whole && i < s->g->n_meta; i++)

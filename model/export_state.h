@@ -24,6 +24,10 @@ typedef struct pt_state {
     int n;
 } pt_state;
 
+/** Key of the .safetensors metadata that says by which version of this program it was
+ * written: nobody else has it. */
+#define PT_META_VERSION "penult.version"
+
 /** Bytes of a tensor in the file: float32, or one int64. */
 uint64_t pt_tensor_bytes(const pt_tensor *t);
 typedef pn_status pt_sink(void *to, const void *bytes, size_t size, pn_err *err);
@@ -31,7 +35,8 @@ typedef pn_status pt_sink(void *to, const void *bytes, size_t size, pn_err *err)
 PN_MUST_CHECK pn_status pt_tensor_stream(const pt_state *s, const pt_tensor *t,
                                          pt_sink *sink, void *to, pn_err *err);
 
-/** With the graph's metadata, and {"format": "pt"}. */
+/** With the graph's metadata, {"format": "pt"} and
+ * PT_META_VERSION. */
 PN_MUST_CHECK pn_status pt_write_safetensors(const pt_state *s, const char *path,
                                              pn_outset *to, pn_err *err);
 /** A zip file of stored entries with a protocol-2 pickle of an OrderedDict: what

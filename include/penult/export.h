@@ -9,8 +9,8 @@
 
 /**
  * Write the model in the format that the ending of `path` names.
- * A format of several files writes them side by side under the same stem. Each file
- * appears whole or not at all, and the one at `path` last: where it stands, all stand.
+ * A format of several files writes them side by side under the same stem: none gets its
+ * name before all are on the disk, the one at `path` last.
  * @return PN_EINVAL for another ending, PN_EUNSUPPORTED listing every node that the
  * format has no words for, PN_EIO, PN_EFULL, PN_ENOMEM
  */
@@ -31,11 +31,12 @@ bool pn_export_is_traceless(const char *path);
 
 /**
  * What can be told before the work begins: whether the ending is known, and whether each
- * file that would be written may be: not a folder, none of the `inputs`, and not
- * somebody's file of the same ending that MMdnn's IR would take the place of.
- * @return PN_EINVAL listing the endings, or naming the input; PN_EEXIST
+ * file that would be written may be: its folder lets it be made, no folder and none of
+ * the `inputs` has its name, and unless `replaces_all` no file that we have not written.
+ * @return PN_EINVAL listing the endings, or naming the input; PN_EEXIST, listing the
+ * files; PN_EIO, PN_EFULL, PN_ENOMEM
  */
 PN_MUST_CHECK pn_status pn_export_check(const char *path, const char *const *inputs,
-                                        int n_inputs, pn_err *err);
+                                        int n_inputs, bool replaces_all, pn_err *err);
 
 #endif

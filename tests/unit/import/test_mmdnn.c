@@ -356,27 +356,6 @@ static void names_and_repeated_operands_survive(void **state)
     pn_graph_free(&g);
 }
 
-static void a_json_of_another_kind_is_not_written_over(void **state)
-{
-    (void)state;
-    static const char *const words[] = {"ir.json", "is no IR of MMdnn", NULL};
-    char json[64];
-    pn_graph *g = NULL;
-    pn_err err = {0};
-    scratch s;
-    scratch_new(&s);
-    snprintf(json, sizeof(json), "%s/ir.json", s.folder);
-    FILE *f = fopen(json, "w");
-    assert_non_null(f);
-    fputs("{\"nodes\": []}", f);
-    fclose(f);
-    assert_int_equal(convert(&g, GOLDEN "vgg/ir.pb", NULL, &err), PN_OK);
-    expect_failure(pn_export(g, s.pb, &err), PN_EEXIST, &err, words);
-    assert_int_equal(scratch_clear(&s), 1);
-    rmdir(s.folder);
-    pn_graph_free(&g);
-}
-
 /* ---- memory ---- */
 
 static void every_failed_allocation_is_out_of_memory(void **state)
@@ -419,7 +398,6 @@ int main(void)
         cmocka_unit_test(text_forms_are_named),
         cmocka_unit_test(what_the_emitter_gets_wrong_is_listed_whole),
         cmocka_unit_test(names_and_repeated_operands_survive),
-        cmocka_unit_test(a_json_of_another_kind_is_not_written_over),
         cmocka_unit_test(every_failed_allocation_is_out_of_memory),
     };
     pn_log_setup(PN_LOG_ERROR, say_nothing, NULL);
