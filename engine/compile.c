@@ -15,8 +15,10 @@ static void choose_kinds(struct pn_model *m)
 {
     for (int i = 0; i < m->n_layers; i++) {
         pn_layer *l = &m->layers[i];
-        if (l->kind == PN_LAYER_CONV && pn_conv_suits_winograd(&l->u.conv, &m->kernels))
-            l->kind = PN_LAYER_CONV_WINO;
+        if (l->kind != PN_LAYER_CONV || !pn_conv_suits_winograd(&l->u.conv, &m->kernels))
+            continue;
+        l->kind = PN_LAYER_CONV_WINO;
+        l->u.conv.wino = pn_conv_wino_size(&m->tensors[l->out].shape);
     }
 }
 

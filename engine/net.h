@@ -106,6 +106,7 @@ typedef struct pn_conv {
     bool is_k_major;     /**< weight is cin x cout, of a 1x1 */
     bool is_direct;      /**< 1x1 and no stride: the map is the matrix */
     bool is_stacked;     /**< of three axes, see lower_boxes.c: not for Winograd */
+    pn_wino_size wino;   /**< of a CONV_WINO */
     int64_t tile_pixels, tile_channels, n_pixel_tiles, n_channel_tiles;
 } pn_conv;
 

@@ -113,7 +113,8 @@ static pn_sum sum_of(const pn_model *m, const pn_layer *l)
     case PN_LAYER_CONV:
         return (pn_sum){PN_SUM_CHAIN, roundings_of(m, c->cin / c->group * taps_of(c))};
     case PN_LAYER_CONV_WINO:
-        return (pn_sum){PN_SUM_WINOGRAD, roundings_of(m, c->cin)};
+        return (pn_sum){c->wino == PN_WINO_5 ? PN_SUM_WINOGRAD_5 : PN_SUM_WINOGRAD_4,
+                        roundings_of(m, c->cin)};
     case PN_LAYER_DEPTHWISE:
         return (pn_sum){PN_SUM_CHAIN, taps_of(c)};
     case PN_LAYER_CONV_TRANSPOSE: /* product and sum are two roundings */

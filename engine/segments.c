@@ -5,7 +5,7 @@
 
 #include "engine/ops/ops.h"
 
-/* a Winograd layer of fewer tiles waits for its weights, 36 planes of them */
+/* a Winograd layer of fewer tiles waits for its weights, 36 or 49 planes of them */
 #define TILES_MIN 48
 
 static int64_t floats_of(const struct pn_model *m, int tensor)
@@ -23,9 +23,9 @@ static bool is_light(const struct pn_model *m, const pn_layer *l)
         weights = c->cout * (c->cin / c->group) * c->win.kh * c->win.kw;
     }
     if (l->kind == PN_LAYER_CONV && pn_conv_suits_winograd(&l->u.conv, &m->kernels)) {
-        weights = weights / 9 * PN_WINO_PLANES;
-        if (pn_ceil_div(y->dim[1], PN_WINO_OUT) * pn_ceil_div(y->dim[2], PN_WINO_OUT) <
-            TILES_MIN)
+        const pn_wino *w = &m->kernels.wino[pn_conv_wino_size(y)];
+        weights = weights / 9 * w->in * w->in;
+        if (pn_ceil_div(y->dim[1], w->out) * pn_ceil_div(y->dim[2], w->out) < TILES_MIN)
             return false;
     }
     return weights <= floats_of(m, l->in[0]) + floats_of(m, l->in[1]) +

@@ -20,8 +20,8 @@ static void init_c(pn_kernels *k)
     k->avg_taps = pn_f32_avg_taps_c;
     k->global_avg = pn_f32_global_avg_c;
     k->global_max = pn_f32_global_max_c;
-    k->wino_input = pn_f32_wino_input_c;
-    k->wino_output = pn_f32_wino_output_c;
+    k->wino[PN_WINO_4] = (pn_wino){6, 4, pn_f32_wino4_input_c, pn_f32_wino4_output_c};
+    k->wino[PN_WINO_5] = (pn_wino){7, 5, pn_f32_wino5_input_c, pn_f32_wino5_output_c};
 }
 
 static void init_blas(pn_kernels *k)
@@ -33,8 +33,9 @@ static void init_blas(pn_kernels *k)
     k->gemm = pn_f32_gemm_blas;
     k->gemm_is_chained = false;
     k->gemv = pn_f32_gemv_blas;
-    k->wino_input = NULL; /* its products of 36 planes are too small for a library */
-    k->wino_output = NULL;
+    for (int i = 0; i < PN_N_WINO_SIZES;
+         i++) /* its products are too small for a library */
+        k->wino[i].input = NULL;
 }
 
 #if defined(__x86_64__)
@@ -43,8 +44,10 @@ static void init_avx2(pn_kernels *k)
     k->gemm = pn_f32_gemm_avx2;
     k->gemv = pn_f32_gemm_avx2;
     k->depthwise_row = pn_f32_depthwise_row_avx2;
-    k->wino_input = pn_f32_wino_input_avx2;
-    k->wino_output = pn_f32_wino_output_avx2;
+    k->wino[PN_WINO_4].input = pn_f32_wino4_input_avx2;
+    k->wino[PN_WINO_4].output = pn_f32_wino4_output_avx2;
+    k->wino[PN_WINO_5].input = pn_f32_wino5_input_avx2;
+    k->wino[PN_WINO_5].output = pn_f32_wino5_output_avx2;
 }
 
 static void init_avx512(pn_kernels *k)
@@ -52,8 +55,10 @@ static void init_avx512(pn_kernels *k)
     k->gemm = pn_f32_gemm_avx512;
     k->gemv = pn_f32_gemm_avx512;
     k->depthwise_row = pn_f32_depthwise_row_avx512;
-    k->wino_input = pn_f32_wino_input_avx512;
-    k->wino_output = pn_f32_wino_output_avx512;
+    k->wino[PN_WINO_4].input = pn_f32_wino4_input_avx512;
+    k->wino[PN_WINO_4].output = pn_f32_wino4_output_avx512;
+    k->wino[PN_WINO_5].input = pn_f32_wino5_input_avx512;
+    k->wino[PN_WINO_5].output = pn_f32_wino5_output_avx512;
 }
 #endif
 

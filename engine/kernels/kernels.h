@@ -158,25 +158,36 @@ typedef PN_DECL_AVG_TAPS((*pn_avg_taps_fn));
               float *row)
 typedef PN_DECL_GLOBAL((*pn_global_fn));
 
-/* F(4x4, 3x3) Winograd: 16 outputs of a 3x3 stride-1 convolution from 36 products. Points
- * 0, +-sqrt(1/2), +-sqrt(2), infinity: half the rounding error of 0, +-1, +-2. Transforms
- * are elementwise in the channel, so every width of vector gives the same bits. (Lavin
- * and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, with other
- * points.) */
-enum { PN_WINO_IN = 6, PN_WINO_OUT = 4, PN_WINO_PLANES = 36 };
+/* Winograd's algorithm for 3x3 stride-1 convolutions, F(m x m, 3x3): m x m outputs from
+ * (m + 2)^2 products. (Lavin and Gray, "Fast Algorithms for Convolutional Neural
+ * Networks", 2015, with points of our own: pairs of both signs, whose sums and
+ * differences are shared.) F(4, 3): 0, +-sqrt(1/2), +-sqrt(2), infinity: half the
+ * rounding error of 0, +-1, +-2. F(5, 3): +-9/32, +-27/32, +-7/4, infinity, which float
+ * holds without error, as it does all that is made of them: twice F(4, 3)'s rounding
+ * error, where 0,
+ * +-1, +-1/2, -3 have 2.8 times. Transforms are elementwise in the channel, so every
+ * width of vector gives the same bits. */
+typedef enum pn_wino_size { PN_WINO_4, PN_WINO_5, PN_N_WINO_SIZES } pn_wino_size;
+enum { PN_WINO_IN_MAX = 7, PN_WINO_OUT_MAX = 5, PN_WINO_PLANES_MAX = 49 };
 
-/** One tile in: pixels[36], row-major 6x6, each n floats, to planes[f * plane + channel];
- * n is a multiple of PN_PANEL. */
+/** One tile in: pixels[in * in], row-major, each n floats, to planes[f * plane +
+ * channel]; n is a multiple of PN_PANEL. */
 #define PN_DECL_WINO_INPUT(name)                                                         \
     void name(float *planes, size_t plane, const float *const *pixels, size_t n)
 typedef PN_DECL_WINO_INPUT((*pn_wino_input_fn));
 
-/** One tile out: planes as above to pixels[16], row-major 4x4; a pixel outside the map
+/** One tile out: planes as above to pixels[out * out], row-major; a pixel outside the map
  * points at a dump. y = clamp(sum + bias + residual[pixel]), residual may be NULL. */
 #define PN_DECL_WINO_OUTPUT(name)                                                        \
     void name(float *const *pixels, const float *const *residual, const float *planes,   \
               size_t plane, size_t n, const float *bias, float lo, float hi)
 typedef PN_DECL_WINO_OUTPUT((*pn_wino_output_fn));
+
+typedef struct pn_wino {
+    int in, out;            /**< a tile's pixels a side */
+    pn_wino_input_fn input; /**< NULL: this level does without Winograd */
+    pn_wino_output_fn output;
+} pn_wino;
 
 typedef struct pn_kernels {
     pn_pack_floats_fn gemm_pack_floats, gemv_pack_floats;
@@ -193,8 +204,7 @@ typedef struct pn_kernels {
     pn_max_taps_fn max_taps;
     pn_avg_taps_fn avg_taps;
     pn_global_fn global_avg, global_max;
-    pn_wino_input_fn wino_input; /**< NULL: this level does without Winograd */
-    pn_wino_output_fn wino_output;
+    pn_wino wino[PN_N_WINO_SIZES];
 } pn_kernels;
 
 /** Fill the table for a level that pn_cpu_resolve() returned. */
@@ -224,8 +234,10 @@ PN_DECL_AVG_TAPS(pn_f32_avg_taps_c);
 PN_DECL_GLOBAL(pn_f32_global_avg_c);
 PN_DECL_GLOBAL(pn_f32_global_max_c);
 
-PN_DECL_WINO_INPUT(pn_f32_wino_input_c);
-PN_DECL_WINO_OUTPUT(pn_f32_wino_output_c);
+PN_DECL_WINO_INPUT(pn_f32_wino4_input_c);
+PN_DECL_WINO_OUTPUT(pn_f32_wino4_output_c);
+PN_DECL_WINO_INPUT(pn_f32_wino5_input_c);
+PN_DECL_WINO_OUTPUT(pn_f32_wino5_output_c);
 
 /* OpenBLAS: b lies as k rows of n_all (gemm) or n_all rows of k (gemv). */
 PN_DECL_PACK_FLOATS(pn_f32_pack_floats_blas);
@@ -255,13 +267,17 @@ void pn_depthwise_row_channels(const pn_depthwise_row *d, size_t first);
 
 PN_DECL_GEMM(pn_f32_gemm_avx2);
 PN_DECL_DEPTHWISE_ROW(pn_f32_depthwise_row_avx2);
-PN_DECL_WINO_INPUT(pn_f32_wino_input_avx2);
-PN_DECL_WINO_OUTPUT(pn_f32_wino_output_avx2);
+PN_DECL_WINO_INPUT(pn_f32_wino4_input_avx2);
+PN_DECL_WINO_OUTPUT(pn_f32_wino4_output_avx2);
+PN_DECL_WINO_INPUT(pn_f32_wino5_input_avx2);
+PN_DECL_WINO_OUTPUT(pn_f32_wino5_output_avx2);
 
 PN_DECL_GEMM(pn_f32_gemm_avx512);
 PN_DECL_DEPTHWISE_ROW(pn_f32_depthwise_row_avx512);
-PN_DECL_WINO_INPUT(pn_f32_wino_input_avx512);
-PN_DECL_WINO_OUTPUT(pn_f32_wino_output_avx512);
+PN_DECL_WINO_INPUT(pn_f32_wino4_input_avx512);
+PN_DECL_WINO_OUTPUT(pn_f32_wino4_output_avx512);
+PN_DECL_WINO_INPUT(pn_f32_wino5_input_avx512);
+PN_DECL_WINO_OUTPUT(pn_f32_wino5_output_avx512);
 #endif
 
 #endif

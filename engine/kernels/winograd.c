@@ -4,47 +4,92 @@
 
 #include <math.h>
 
-static const float HALF_ROOT = 0.70710678118654752f; /* sqrt(1/2) */
-static const float ROOT = 1.4142135623730951f;       /* sqrt(2) */
+/* one row or column of a tile through a transform */
+typedef void line_fn(float *o, const float *r);
 
-static void input_1d(float o[6], const float r[6])
+static void input_4(float *o, const float *r)
 {
+    const float half_root = 0.70710678118654752f, root = 1.4142135623730951f;
     o[0] = PN_FMA(-2.5f, r[2], r[0] + r[4]);
     o[5] = PN_FMA(-2.5f, r[3], r[1] + r[5]);
-    float even = PN_FMA(-2.0f, r[2], r[4]), odd = PN_FMA(ROOT, r[1], -(HALF_ROOT * r[3]));
+    float even = PN_FMA(-2.0f, r[2], r[4]), odd = PN_FMA(root, r[1], -(half_root * r[3]));
     o[1] = even - odd;
     o[2] = even + odd;
-    even = PN_FMA(-0.5f, r[2], r[4]), odd = PN_FMA(ROOT, r[3], -(HALF_ROOT * r[1]));
+    even = PN_FMA(-0.5f, r[2], r[4]), odd = PN_FMA(root, r[3], -(half_root * r[1]));
     o[3] = even + odd;
     o[4] = even - odd;
 }
 
-PN_DECL_WINO_INPUT(pn_f32_wino_input_c)
+/* The outputs of points +-at; `sum` and `product` are of the other two's squares. */
+static void input_pair(float *o, const float *r, float at, float sum, float product)
+{
+    const float even = PN_FMA(product, r[0], PN_FMA(-sum, r[2], r[4]));
+    const float odd = PN_FMA(product, r[1], PN_FMA(-sum, r[3], r[5]));
+    o[0] = PN_FMA(at, even, odd);
+    o[1] = PN_FMA(-at, even, odd);
+}
+
+static void input_5(float *o, const float *r)
+{
+    input_pair(o, r, 9.0f / 32, 3865.0f / 1024, 35721.0f / 16384);
+    input_pair(o + 2, r, 27.0f / 32, 3217.0f / 1024, 3969.0f / 16384);
+    input_pair(o + 4, r, 7.0f / 4, 810.0f / 1024, 59049.0f / 1048576);
+    const float last = PN_FMA(-3946.0f / 1024, r[4], r[6]);
+    o[6] = PN_FMA(-2893401.0f / 16777216, r[0], PN_FMA(2599209.0f / 1048576, r[2], last));
+}
+
+static inline void input_tile(float *planes, size_t plane, const float *const *pixels,
+                              size_t n, int in, line_fn *line)
 {
     for (size_t c = 0; c < n; c++) {
-        float down[6][6], column[6], across[6];
-        for (int j = 0; j < 6; j++) {
-            for (int i = 0; i < 6; i++)
-                column[i] = pixels[6 * i + j][c];
-            input_1d(across, column);
-            for (int i = 0; i < 6; i++)
+        float down[PN_WINO_IN_MAX][PN_WINO_IN_MAX], column[PN_WINO_IN_MAX];
+        float across[PN_WINO_IN_MAX];
+        for (int j = 0; j < in; j++) {
+            for (int i = 0; i < in; i++)
+                column[i] = pixels[in * i + j][c];
+            line(across, column);
+            for (int i = 0; i < in; i++)
                 down[i][j] = across[i];
         }
-        for (int i = 0; i < 6; i++) {
-            input_1d(across, down[i]);
-            for (int j = 0; j < 6; j++)
-                planes[(size_t)(6 * i + j) * plane + c] = across[j];
+        for (int i = 0; i < in; i++) {
+            line(across, down[i]);
+            for (int j = 0; j < in; j++)
+                planes[(size_t)(in * i + j) * plane + c] = across[j];
         }
     }
 }
 
-static void output_1d(float y[4], const float m[6])
+PN_DECL_WINO_INPUT(pn_f32_wino4_input_c)
 {
+    input_tile(planes, plane, pixels, n, 6, input_4);
+}
+
+PN_DECL_WINO_INPUT(pn_f32_wino5_input_c)
+{
+    input_tile(planes, plane, pixels, n, 7, input_5);
+}
+
+static void output_4(float *y, const float *m)
+{
+    const float half_root = 0.70710678118654752f, root = 1.4142135623730951f;
     float p = m[1] + m[2], q = m[1] - m[2], r = m[3] + m[4], s = m[3] - m[4];
     y[0] = (m[0] + p) + r;
-    y[1] = PN_FMA(HALF_ROOT, q, ROOT * s);
+    y[1] = PN_FMA(half_root, q, root * s);
     y[2] = PN_FMA(0.5f, p, 2.0f * r);
-    y[3] = PN_FMA(HALF_ROOT * 0.5f, q, PN_FMA(ROOT * 2.0f, s, m[5]));
+    y[3] = PN_FMA(half_root * 0.5f, q, PN_FMA(root * 2.0f, s, m[5]));
+}
+
+/* Rows of powers of the points: 81 / 1024 is 9/32 squared, and so on. */
+static void output_5(float *y, const float *m)
+{
+    const float p = m[0] + m[1], q = m[0] - m[1], r = m[2] + m[3], s = m[2] - m[3];
+    const float t = m[4] + m[5], u = m[4] - m[5];
+    y[0] = (p + r) + t;
+    y[1] = PN_FMA(9.0f / 32, q, PN_FMA(27.0f / 32, s, 7.0f / 4 * u));
+    y[2] = PN_FMA(81.0f / 1024, p, PN_FMA(729.0f / 1024, r, 49.0f / 16 * t));
+    y[3] = PN_FMA(729.0f / 32768, q, PN_FMA(19683.0f / 32768, s, 343.0f / 64 * u));
+    y[4] = PN_FMA(6561.0f / 1048576, p,
+                  PN_FMA(531441.0f / 1048576, r, PN_FMA(2401.0f / 256, t, m[6])));
 }
 
 static float finish(float v, const float *residual, const float *bias, float lo, float hi,
@@ -56,24 +101,45 @@ static float finish(float v, const float *residual, const float *bias, float lo,
     return v > hi ? hi : v;
 }
 
-PN_DECL_WINO_OUTPUT(pn_f32_wino_output_c)
+/* What a tile becomes when its channel leaves. */
+typedef struct leaving {
+    float *const *pixels;
+    const float *const *residual, *bias;
+    float lo, hi;
+} leaving;
+
+static inline void output_tile(const leaving *l, const float *planes, size_t plane,
+                               size_t n, int in, int out, line_fn *line)
 {
     for (size_t c = 0; c < n; c++) {
-        float down[4][6], column[6], across[4];
-        for (int j = 0; j < 6; j++) {
-            for (int i = 0; i < 6; i++)
-                column[i] = planes[(size_t)(6 * i + j) * plane + c];
-            output_1d(across, column);
-            for (int i = 0; i < 4; i++)
+        float down[PN_WINO_OUT_MAX][PN_WINO_IN_MAX], column[PN_WINO_IN_MAX];
+        float across[PN_WINO_OUT_MAX];
+        for (int j = 0; j < in; j++) {
+            for (int i = 0; i < in; i++)
+                column[i] = planes[(size_t)(in * i + j) * plane + c];
+            line(across, column);
+            for (int i = 0; i < out; i++)
                 down[i][j] = across[i];
         }
-        for (int i = 0; i < 4; i++) {
-            output_1d(across, down[i]);
-            for (int j = 0; j < 4; j++) {
-                int at = 4 * i + j;
-                pixels[at][c] =
-                    finish(across[j], residual ? residual[at] : NULL, bias, lo, hi, c);
+        for (int i = 0; i < out; i++) {
+            line(across, down[i]);
+            for (int j = 0; j < out; j++) {
+                const int at = out * i + j;
+                l->pixels[at][c] = finish(across[j], l->residual ? l->residual[at] : NULL,
+                                          l->bias, l->lo, l->hi, c);
             }
         }
     }
+}
+
+PN_DECL_WINO_OUTPUT(pn_f32_wino4_output_c)
+{
+    const leaving l = {pixels, residual, bias, lo, hi};
+    output_tile(&l, planes, plane, n, 6, 4, output_4);
+}
+
+PN_DECL_WINO_OUTPUT(pn_f32_wino5_output_c)
+{
+    const leaving l = {pixels, residual, bias, lo, hi};
+    output_tile(&l, planes, plane, n, 7, 5, output_5);
 }

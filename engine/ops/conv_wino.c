@@ -1,7 +1,7 @@
-/* 3x3 stride-1 convolution by F(4x4, 3x3): 36 products where 144 would be. Whether a
- * layer runs this way follows from its shape alone. A task is a run of tiles, over the
- * images of the batch: how many tiles make a task is free to follow the batch and the
- * team, as no tile's bits depend on its neighbours. */
+/* 3x3 stride-1 convolution by F(4x4, 3x3) or F(5x5, 3x3): 36 products where 144 would be,
+ * 49 for 225. Whether a layer runs this way follows from its shape alone. A task is a run
+ * of tiles, over the images of the batch: how many tiles make a task is free to follow
+ * the batch and the team, as no tile's bits depend on its neighbours. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,17 +16,17 @@ static int64_t tiles_of_task(const pn_conv *c)
     return c->cin >= 512 ? 96 : 48;
 }
 
-/* Planes are kept apart by more than a power of two, or all 36 would fall into the same
- * sets. */
+/* Planes are kept apart by more than a power of two, or all of them would fall into the
+ * same sets. */
 static size_t plane_stride(int64_t channels)
 {
     return (size_t)channels + PN_PANEL;
 }
 
-static size_t scratch_of(const pn_conv *c)
+static size_t scratch_of(const pn_conv *c, const pn_wino *w)
 {
-    const size_t tiles = (size_t)tiles_of_task(c);
-    return PN_WINO_PLANES *
+    const size_t tiles = (size_t)tiles_of_task(c), planes = (size_t)(w->in * w->in);
+    return planes *
                (tiles * (plane_stride(c->cin) + plane_stride(c->cout)) + 2 * PN_PANEL) +
            (size_t)c->cin + (size_t)c->cout;
 }
@@ -34,46 +34,77 @@ static size_t scratch_of(const pn_conv *c)
 bool pn_conv_suits_winograd(const pn_conv *c, const pn_kernels *k)
 {
     const pn_window *w = &c->win;
-    return k->wino_input && !c->is_stacked && w->kh == 3 && w->kw == 3 && w->sh == 1 &&
+    return k->wino[0].input && !c->is_stacked && w->kh == 3 && w->kw == 3 && w->sh == 1 &&
            w->sw == 1 && w->dh == 1 && w->dw == 1 && c->group == 1 &&
            c->cin % PN_PANEL == 0 && c->cout % PN_PANEL == 0;
 }
 
-/* The transformed weights of one kernel g[3][3], in double, rounded once. */
-static void transform_kernel(float out[PN_WINO_PLANES], const double g[9])
+/* Products of a channel of a map in tiles of out x out. */
+static int64_t products_of(const pn_shape *y, int64_t out)
 {
-    const double b = sqrt(2.0) / 3;
-    const double row[6][3] = {{1, 0, 0},
-                              {-2.0 / 3, -b, -1.0 / 3},
-                              {-2.0 / 3, b, -1.0 / 3},
-                              {1.0 / 6, b / 2, 1.0 / 3},
-                              {1.0 / 6, -b / 2, 1.0 / 3},
-                              {0, 0, 1}};
-    double half[6][3];
-    for (int i = 0; i < 6; i++)
-        for (int j = 0; j < 3; j++)
-            half[i][j] = row[i][0] * g[j] + row[i][1] * g[3 + j] + row[i][2] * g[6 + j];
-    for (int i = 0; i < 6; i++)
-        for (int j = 0; j < 6; j++)
-            out[6 * i + j] = (float)(half[i][0] * row[j][0] + half[i][1] * row[j][1] +
-                                     half[i][2] * row[j][2]);
+    return pn_ceil_div(y->dim[1], out) * pn_ceil_div(y->dim[2], out) * (out + 2) *
+           (out + 2);
 }
 
-/* The 36 transformed weights of one output channel, all of its input channels. */
-static pn_status read_channel(const pn_graph *g, const pn_conv *c, int64_t channel,
-                              float *oihw, float *planes)
+/* Tiles of 5 have twice the rounding error and a third more weights: they must save an
+ * eighth of the products, as at 14 x 14 (3 x 3 tiles of 49 for 4 x 4 of 36), where tiles
+ * of 4 hang over the edge. */
+pn_wino_size pn_conv_wino_size(const pn_shape *y)
+{
+    return products_of(y, 5) * 8 <= products_of(y, 4) * 7 ? PN_WINO_5 : PN_WINO_4;
+}
+
+/* The transform of a kernel's row, from the points a of kernels.h (but infinity): row j
+ * is (1, a[j], a[j]^2) over the product of all a[j] - a[k], the last takes the last
+ * weight. */
+static void kernel_rows(const pn_wino *w, double rows[PN_WINO_IN_MAX][3])
+{
+    const double points[2][PN_WINO_IN_MAX - 1] = {
+        {0, sqrt(0.5), -sqrt(0.5), sqrt(2), -sqrt(2)},
+        {9. / 32, -9. / 32, 27. / 32, -27. / 32, 7. / 4, -7. / 4}};
+    const double *a = points[w->in == PN_WINO_IN_MAX];
+    for (int j = 0; j < w->in - 1; j++) {
+        double product = 1;
+        for (int k = 0; k < w->in - 1; k++)
+            product *= k == j ? 1 : a[j] - a[k];
+        for (int i = 0; i < 3; i++)
+            rows[j][i] = (i == 0 ? 1 : i == 1 ? a[j] : a[j] * a[j]) / product;
+    }
+    rows[w->in - 1][0] = rows[w->in - 1][1] = 0;
+    rows[w->in - 1][2] = 1;
+}
+
+/* The transformed weights of one kernel g[3][3], in double, rounded once. */
+static void transform_kernel(const pn_wino *w, double row[][3], float *out,
+                             const double g[9])
+{
+    double half[PN_WINO_IN_MAX][3];
+    for (int i = 0; i < w->in; i++)
+        for (int j = 0; j < 3; j++)
+            half[i][j] = row[i][0] * g[j] + row[i][1] * g[3 + j] + row[i][2] * g[6 + j];
+    for (int i = 0; i < w->in; i++)
+        for (int j = 0; j < w->in; j++)
+            out[w->in * i + j] = (float)(half[i][0] * row[j][0] + half[i][1] * row[j][1] +
+                                         half[i][2] * row[j][2]);
+}
+
+/* The transformed weights of one output channel, all of its input channels. */
+static pn_status read_channel(const pn_graph *g, const pn_conv *c, const pn_wino *w,
+                              int64_t channel, float *oihw, float *planes)
 {
     pn_status st =
         pn_weights_read(g, c->weight, channel * c->cin * 9, c->cin * 9, 1, oihw);
     if (st) return st;
     const double scale = c->folded.scale ? c->folded.scale[channel] : 1;
+    double rows[PN_WINO_IN_MAX][3];
+    kernel_rows(w, rows);
     for (int64_t i = 0; i < c->cin; i++) {
         double kernel[9];
-        float out[PN_WINO_PLANES];
+        float out[PN_WINO_PLANES_MAX];
         for (int t = 0; t < 9; t++)
             kernel[t] = scale * (double)oihw[i * 9 + t];
-        transform_kernel(out, kernel);
-        for (int f = 0; f < PN_WINO_PLANES; f++)
+        transform_kernel(w, rows, out, kernel);
+        for (int f = 0; f < w->in * w->in; f++)
             planes[f * c->cin + i] = out[f];
     }
     return PN_OK;
@@ -82,17 +113,19 @@ static pn_status read_channel(const pn_graph *g, const pn_conv *c, int64_t chann
 static pn_status wino_prepare(struct pn_model *m, const pn_graph *g, pn_layer *l)
 {
     pn_conv *c = &l->u.conv;
-    const size_t k = (size_t)c->cin, n = (size_t)c->cout;
+    const pn_wino *w = &m->kernels.wino[c->wino];
+    const size_t k = (size_t)c->cin, n = (size_t)c->cout,
+                 planes = (size_t)(w->in * w->in);
     c->group_floats = m->kernels.gemm_pack_floats(n, k); /* of one plane */
-    float *to = pn_net_alloc_weights(m, c->group_floats * PN_WINO_PLANES);
-    float *buffer = malloc(k * (9 + PN_WINO_PLANES) * sizeof(float));
+    float *to = pn_net_alloc_weights(m, c->group_floats * planes);
+    float *buffer = malloc(k * (9 + planes) * sizeof(float));
     pn_status st = to && buffer ? PN_OK : PN_ENOMEM;
     c->packed = to;
     for (size_t o = 0; !st && o < n; o++) {
-        float *planes = buffer + 9 * k;
-        st = read_channel(g, c, (int64_t)o, buffer, planes);
-        for (size_t f = 0; !st && f < PN_WINO_PLANES; f++)
-            m->kernels.gemm_pack(to + f * c->group_floats, planes + f * k, o, n, k);
+        float *turned = buffer + 9 * k;
+        st = read_channel(g, c, w, (int64_t)o, buffer, turned);
+        for (size_t f = 0; !st && f < planes; f++)
+            m->kernels.gemm_pack(to + f * c->group_floats, turned + f * k, o, n, k);
     }
     free(buffer);
     if (!st) st = pn_weights_bias(m, g, c->bias, 1, &c->folded, c->cout, &c->bias_f32);
@@ -101,11 +134,12 @@ static pn_status wino_prepare(struct pn_model *m, const pn_graph *g, pn_layer *l
         st = c->bias_f32 ? PN_OK : PN_ENOMEM;
     }
     if (!st) st = pn_weights_slope(m, g, l);
-    l->scratch_floats = scratch_of(c);
+    l->scratch_floats = scratch_of(c, w);
     return st;
 }
 
 typedef struct grid {
+    const pn_wino *wino;
     int64_t high, wide, h, w,
         tiles; /* tiles of an image, down and across; pixels of its map */
 } grid;
@@ -113,9 +147,10 @@ typedef struct grid {
 static grid grid_of(const pn_run *r, const pn_layer *l)
 {
     const pn_shape *y = &r->m->tensors[l->out].shape;
-    grid g = {.h = y->dim[1], .w = y->dim[2]};
-    g.high = pn_ceil_div(g.h, PN_WINO_OUT);
-    g.wide = pn_ceil_div(g.w, PN_WINO_OUT);
+    grid g = {
+        .wino = &r->m->kernels.wino[l->u.conv.wino], .h = y->dim[1], .w = y->dim[2]};
+    g.high = pn_ceil_div(g.h, g.wino->out);
+    g.wide = pn_ceil_div(g.w, g.wino->out);
     g.tiles = g.high * g.wide;
     return g;
 }
@@ -134,8 +169,8 @@ typedef struct spot {
 static spot spot_of(const grid *g, int64_t tile)
 {
     const int64_t at = tile % g->tiles;
-    return (spot){tile / g->tiles, at / g->wide * PN_WINO_OUT,
-                  at % g->wide * PN_WINO_OUT};
+    return (spot){tile / g->tiles, at / g->wide * g->wino->out,
+                  at % g->wide * g->wino->out};
 }
 
 static void transform_in(const pn_run *r, const pn_layer *l, const grid *g, int64_t tile,
@@ -144,39 +179,40 @@ static void transform_in(const pn_run *r, const pn_layer *l, const grid *g, int6
     const pn_tensor *tx = &r->m->tensors[l->in[0]];
     const int64_t h = tx->shape.dim[1], w = tx->shape.dim[2];
     const spot s = spot_of(g, tile);
-    const float *x = pn_run_tensor(r, l->in[0], s.image), *pixels[PN_WINO_PLANES];
+    const float *x = pn_run_tensor(r, l->in[0], s.image), *pixels[PN_WINO_PLANES_MAX];
     const int64_t y0 = s.top - l->u.conv.win.top, x0 = s.left - l->u.conv.win.left;
-    for (int64_t i = 0; i < PN_WINO_IN; i++)
-        for (int64_t j = 0; j < PN_WINO_IN; j++) {
+    const int64_t in = g->wino->in;
+    for (int64_t i = 0; i < in; i++)
+        for (int64_t j = 0; j < in; j++) {
             const int64_t py = y0 + i, px = x0 + j;
             const bool is_inside = py >= 0 && py < h && px >= 0 && px < w;
-            pixels[i * PN_WINO_IN + j] =
-                is_inside ? x + (py * w + px) * tx->pixel_stride : zeros;
+            pixels[i * in + j] = is_inside ? x + (py * w + px) * tx->pixel_stride : zeros;
         }
-    r->m->kernels.wino_input(planes, plane, pixels, (size_t)l->u.conv.cin);
+    g->wino->input(planes, plane, pixels, (size_t)l->u.conv.cin);
 }
 
 static void transform_out(const pn_run *r, const pn_layer *l, const grid *g, int64_t tile,
                           const float *planes, size_t plane, float *dump)
 {
-    enum { N = PN_WINO_OUT * PN_WINO_OUT };
+    enum { N = PN_WINO_OUT_MAX * PN_WINO_OUT_MAX };
+    const int64_t out = g->wino->out;
     const spot s = spot_of(g, tile);
     const bool adds = l->residual != PN_NONE;
     const int64_t ldy = r->m->tensors[l->out].pixel_stride;
     const int64_t ldr = adds ? r->m->tensors[l->residual].pixel_stride : 0;
     float *y = pn_run_tensor(r, l->out, s.image), *pixels[N];
     const float *add = adds ? pn_run_tensor(r, l->residual, s.image) : NULL, *residual[N];
-    for (int64_t i = 0; i < PN_WINO_OUT; i++)
-        for (int64_t j = 0; j < PN_WINO_OUT; j++) {
+    for (int64_t i = 0; i < out; i++)
+        for (int64_t j = 0; j < out; j++) {
             const int64_t py = s.top + i, px = s.left + j, at = py * g->w + px;
             const bool is_inside = py < g->h && px < g->w;
-            pixels[i * PN_WINO_OUT + j] = is_inside ? y + at * ldy : dump;
-            residual[i * PN_WINO_OUT + j] = adds && is_inside ? add + at * ldr : dump;
+            pixels[i * out + j] = is_inside ? y + at * ldy : dump;
+            residual[i * out + j] = adds && is_inside ? add + at * ldr : dump;
         }
     const size_t n = (size_t)l->u.conv.cout;
-    r->m->kernels.wino_output(pixels, adds ? residual : NULL, planes, plane, n,
-                              l->u.conv.bias_f32, l->act.lo, l->act.hi);
-    for (int i = 0; l->act.kind != PN_ACT_CLAMP && i < N; i++)
+    g->wino->output(pixels, adds ? residual : NULL, planes, plane, n, l->u.conv.bias_f32,
+                    l->act.lo, l->act.hi);
+    for (int i = 0; l->act.kind != PN_ACT_CLAMP && i < out * out; i++)
         r->m->kernels.act(pixels[i], pixels[i], n, &l->act);
 }
 
@@ -188,15 +224,16 @@ static void wino_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t
     const grid g = grid_of(r, l);
     const int64_t tiles = g.tiles * r->n, n_tasks = wino_tasks(r, l);
     const int64_t t0 = task * tiles / n_tasks, n = (task + 1) * tiles / n_tasks - t0;
+    const size_t planes = (size_t)(g.wino->in * g.wino->in);
     const size_t ldv = plane_stride(c->cin), ldm = plane_stride(c->cout);
     const size_t v_plane = (size_t)n * ldv + PN_PANEL,
                  m_plane = (size_t)n * ldm + PN_PANEL;
     float *zeros = scratch, *dump = zeros + c->cin, *v = dump + c->cout;
-    float *products = v + PN_WINO_PLANES * v_plane;
+    float *products = v + planes * v_plane;
     memset(zeros, 0, (size_t)c->cin * sizeof(float));
     for (int64_t t = 0; t < n; t++)
         transform_in(r, l, &g, t0 + t, v + (size_t)t * ldv, v_plane, zeros);
-    for (size_t f = 0; f < PN_WINO_PLANES; f++) {
+    for (size_t f = 0; f < planes; f++) {
         const pn_gemm p = {.c = products + f * m_plane,
                            .a = v + f * v_plane,
                            .b = c->packed + f * c->group_floats,

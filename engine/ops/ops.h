@@ -49,8 +49,10 @@ extern const pn_layer_ops pn_ops_conv, pn_ops_conv_wino, pn_ops_depthwise, pn_op
     pn_ops_lrn, pn_ops_instance_norm, pn_ops_layer_norm, pn_ops_matmul,
     pn_ops_conv_transpose, pn_ops_resize;
 const pn_layer_ops *pn_ops_of(pn_layer_kind kind);
-/** Whether a convolution is to run by Winograd's algorithm: a rule of its shape alone. */
+/** Whether a convolution is to run by Winograd's algorithm, and with which tiles: a rule
+ * of its shape alone. */
 bool pn_conv_suits_winograd(const pn_conv *c, const pn_kernels *k);
+pn_wino_size pn_conv_wino_size(const pn_shape *y);
 
 /** Work through all layers with a team of `threads`; scratch is threads pieces of
  * m->scratch_floats. layer_s: NULL, or n_layers seconds to add to. */

@@ -270,7 +270,7 @@ static pn_status convolution(pn_walk64 *w, const pn_node *n, convolve_fn *f)
         st = f(&c, x->x, y);
     }
     if (!st && y->most && !c.has_sums)
-        st = pn_oracle_winograd(c.weights, &c.win, x, sum->roundings, y);
+        st = pn_oracle_winograd(c.weights, &c.win, x, sum, y);
     if (!st) st = with_bias(w, n, y, c.pixels);
     pn_oracle_done(&room);
     return st;

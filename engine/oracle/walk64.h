@@ -40,8 +40,9 @@ typedef struct pn_array64 {
 } pn_array64;
 
 typedef enum pn_sum_kind {
-    PN_SUM_CHAIN,    /**< fused multiply-adds, `roundings` on the way of a product */
-    PN_SUM_WINOGRAD, /**< F(4x4, 3x3), such chains in between */
+    PN_SUM_CHAIN,      /**< fused multiply-adds, `roundings` on the way of a product */
+    PN_SUM_WINOGRAD_4, /**< F(4x4, 3x3), such chains in between */
+    PN_SUM_WINOGRAD_5, /**< F(5x5, 3x3) */
 } pn_sum_kind;
 
 /** How the engine adds up a product of matrices. */
@@ -131,7 +132,7 @@ bool pn_oracle_window(const pn_node *n, const pn_shape *x, const pn_shape *y,
 
 /** Bounds of a 3x3 convolution done by Winograd's algorithm, into y->most and usual. */
 PN_MUST_CHECK pn_status pn_oracle_winograd(const pn_value *weights, const pn_window64 *w,
-                                           const pn_array64 *x, int64_t roundings,
+                                           const pn_array64 *x, const pn_sum *sum,
                                            pn_array64 *y);
 
 #endif

@@ -13,8 +13,10 @@
 #define pn_f32_avg_taps_c avg_taps_fma
 #define pn_f32_global_avg_c global_avg_fma
 #define pn_f32_global_max_c global_max_fma
-#define pn_f32_wino_input_c wino_input_fma
-#define pn_f32_wino_output_c wino_output_fma
+#define pn_f32_wino4_input_c wino4_input_fma
+#define pn_f32_wino4_output_c wino4_output_fma
+#define pn_f32_wino5_input_c wino5_input_fma
+#define pn_f32_wino5_output_c wino5_output_fma
 
 #include "engine/kernels/kernels.h"
 
@@ -49,6 +51,8 @@ void pn_kernels_init_fma(pn_kernels *k)
     k->avg_taps = avg_taps_fma;
     k->global_avg = global_avg_fma;
     k->global_max = global_max_fma;
-    k->wino_input = wino_input_fma;
-    k->wino_output = wino_output_fma;
+    k->wino[PN_WINO_4].input = wino4_input_fma;
+    k->wino[PN_WINO_4].output = wino4_output_fma;
+    k->wino[PN_WINO_5].input = wino5_input_fma;
+    k->wino[PN_WINO_5].output = wino5_output_fma;
 }

@@ -1,102 +1,162 @@
-/* Sixteen channels at a time; the 6x6 block of vectors nearly fits the 32 registers. */
+/* Sixteen channels at a time; a tile nearly fits the 32 registers. */
 #include "engine/kernels/kernels.h"
 
 #include <immintrin.h>
 
 #define INLINE static inline __attribute__((always_inline))
-enum { WIDTH = 16 };
+enum { WIDTH = 16, IN = PN_WINO_IN_MAX, OUT = PN_WINO_OUT_MAX };
 
-INLINE void input_1d(__m512 o[6], __m512 r0, __m512 r1, __m512 r2, __m512 r3, __m512 r4,
-                     __m512 r5)
+INLINE __m512 times(float a, __m512 b)
 {
-    const __m512 half_root = _mm512_set1_ps(0.70710678118654752f);
-    const __m512 root = _mm512_set1_ps(1.4142135623730951f);
-    o[0] = _mm512_fmadd_ps(_mm512_set1_ps(-2.5f), r2, _mm512_add_ps(r0, r4));
-    o[5] = _mm512_fmadd_ps(_mm512_set1_ps(-2.5f), r3, _mm512_add_ps(r1, r5));
-    __m512 even = _mm512_fmadd_ps(_mm512_set1_ps(-2.0f), r2, r4);
-    __m512 odd = _mm512_fmsub_ps(root, r1, _mm512_mul_ps(half_root, r3));
+    return _mm512_mul_ps(_mm512_set1_ps(a), b);
+}
+
+INLINE __m512 fma_of(float a, __m512 b, __m512 c)
+{
+    return _mm512_fmadd_ps(_mm512_set1_ps(a), b, c);
+}
+
+INLINE void input_4(__m512 o[IN], const __m512 r[IN])
+{
+    const float half_root = 0.70710678118654752f, root = 1.4142135623730951f;
+    o[0] = fma_of(-2.5f, r[2], _mm512_add_ps(r[0], r[4]));
+    o[5] = fma_of(-2.5f, r[3], _mm512_add_ps(r[1], r[5]));
+    __m512 even = fma_of(-2.0f, r[2], r[4]);
+    __m512 odd = _mm512_fmsub_ps(_mm512_set1_ps(root), r[1], times(half_root, r[3]));
     o[1] = _mm512_sub_ps(even, odd);
     o[2] = _mm512_add_ps(even, odd);
-    even = _mm512_fmadd_ps(_mm512_set1_ps(-0.5f), r2, r4);
-    odd = _mm512_fmsub_ps(root, r3, _mm512_mul_ps(half_root, r1));
+    even = fma_of(-0.5f, r[2], r[4]);
+    odd = _mm512_fmsub_ps(_mm512_set1_ps(root), r[3], times(half_root, r[1]));
     o[3] = _mm512_add_ps(even, odd);
     o[4] = _mm512_sub_ps(even, odd);
 }
 
-PN_DECL_WINO_INPUT(pn_f32_wino_input_avx512)
+INLINE void input_pair(__m512 *o, const __m512 r[IN], float at, float sum, float product)
+{
+    const __m512 even = fma_of(product, r[0], fma_of(-sum, r[2], r[4]));
+    const __m512 odd = fma_of(product, r[1], fma_of(-sum, r[3], r[5]));
+    o[0] = fma_of(at, even, odd);
+    o[1] = _mm512_fnmadd_ps(_mm512_set1_ps(at), even, odd);
+}
+
+INLINE void input_5(__m512 o[IN], const __m512 r[IN])
+{
+    input_pair(o, r, 9.0f / 32, 3865.0f / 1024, 35721.0f / 16384);
+    input_pair(o + 2, r, 27.0f / 32, 3217.0f / 1024, 3969.0f / 16384);
+    input_pair(o + 4, r, 7.0f / 4, 810.0f / 1024, 59049.0f / 1048576);
+    const __m512 last = fma_of(-3946.0f / 1024, r[4], r[6]);
+    o[6] = fma_of(-2893401.0f / 16777216, r[0], fma_of(2599209.0f / 1048576, r[2], last));
+}
+
+/* in is a constant where this is inlined */
+INLINE void input_tile(float *planes, size_t plane, const float *const *pixels, size_t n,
+                       const int in)
 {
     for (size_t c = 0; c < n; c += WIDTH) {
-        __m512 down[6][6], o[6];
-#pragma GCC unroll 6
-        for (int j = 0; j < 6; j++) {
-            input_1d(
-                o, _mm512_loadu_ps(pixels[j] + c), _mm512_loadu_ps(pixels[6 + j] + c),
-                _mm512_loadu_ps(pixels[12 + j] + c), _mm512_loadu_ps(pixels[18 + j] + c),
-                _mm512_loadu_ps(pixels[24 + j] + c), _mm512_loadu_ps(pixels[30 + j] + c));
-#pragma GCC unroll 6
-            for (int i = 0; i < 6; i++)
+        __m512 down[IN][IN], o[IN], r[IN];
+#pragma GCC unroll 7
+        for (int j = 0; j < in; j++) {
+#pragma GCC unroll 7
+            for (int i = 0; i < in; i++)
+                r[i] = _mm512_loadu_ps(pixels[in * i + j] + c);
+            in == 6 ? input_4(o, r) : input_5(o, r);
+#pragma GCC unroll 7
+            for (int i = 0; i < in; i++)
                 down[i][j] = o[i];
         }
-#pragma GCC unroll 6
-        for (int i = 0; i < 6; i++) {
-            input_1d(o, down[i][0], down[i][1], down[i][2], down[i][3], down[i][4],
-                     down[i][5]);
-#pragma GCC unroll 6
-            for (int j = 0; j < 6; j++)
-                _mm512_storeu_ps(planes + (size_t)(6 * i + j) * plane + c, o[j]);
+#pragma GCC unroll 7
+        for (int i = 0; i < in; i++) {
+            in == 6 ? input_4(o, down[i]) : input_5(o, down[i]);
+#pragma GCC unroll 7
+            for (int j = 0; j < in; j++)
+                _mm512_storeu_ps(planes + (size_t)(in * i + j) * plane + c, o[j]);
         }
     }
 }
 
-INLINE void output_1d(__m512 y[4], __m512 m0, __m512 m1, __m512 m2, __m512 m3, __m512 m4,
-                      __m512 m5)
+PN_DECL_WINO_INPUT(pn_f32_wino4_input_avx512)
 {
-    const __m512 half_root = _mm512_set1_ps(0.70710678118654752f);
-    const __m512 root = _mm512_set1_ps(1.4142135623730951f);
-    __m512 p = _mm512_add_ps(m1, m2), q = _mm512_sub_ps(m1, m2);
-    __m512 r = _mm512_add_ps(m3, m4), s = _mm512_sub_ps(m3, m4);
-    y[0] = _mm512_add_ps(_mm512_add_ps(m0, p), r);
-    y[1] = _mm512_fmadd_ps(half_root, q, _mm512_mul_ps(root, s));
-    y[2] =
-        _mm512_fmadd_ps(_mm512_set1_ps(0.5f), p, _mm512_mul_ps(_mm512_set1_ps(2.0f), r));
-    y[3] = _mm512_fmadd_ps(
-        _mm512_set1_ps(0.70710678118654752f * 0.5f), q,
-        _mm512_fmadd_ps(_mm512_set1_ps(1.4142135623730951f * 2.0f), s, m5));
+    input_tile(planes, plane, pixels, n, 6);
 }
 
-INLINE __m512 finish(__m512 v, const float *residual, const float *bias, float lo,
-                     float hi, size_t c)
+PN_DECL_WINO_INPUT(pn_f32_wino5_input_avx512)
 {
-    v = _mm512_add_ps(v, _mm512_loadu_ps(bias + c));
-    if (residual) v = _mm512_add_ps(v, _mm512_loadu_ps(residual + c));
-    v = _mm512_max_ps(_mm512_set1_ps(lo), v); /* this operand order lets NaN pass */
-    return _mm512_min_ps(_mm512_set1_ps(hi), v);
+    input_tile(planes, plane, pixels, n, 7);
 }
 
-PN_DECL_WINO_OUTPUT(pn_f32_wino_output_avx512)
+INLINE void output_4(__m512 y[OUT], const __m512 m[IN])
+{
+    const float half_root = 0.70710678118654752f, root = 1.4142135623730951f;
+    const __m512 p = _mm512_add_ps(m[1], m[2]), q = _mm512_sub_ps(m[1], m[2]);
+    const __m512 r = _mm512_add_ps(m[3], m[4]), s = _mm512_sub_ps(m[3], m[4]);
+    y[0] = _mm512_add_ps(_mm512_add_ps(m[0], p), r);
+    y[1] = fma_of(half_root, q, times(root, s));
+    y[2] = fma_of(0.5f, p, times(2.0f, r));
+    y[3] = fma_of(half_root * 0.5f, q, fma_of(root * 2.0f, s, m[5]));
+}
+
+INLINE void output_5(__m512 y[OUT], const __m512 m[IN])
+{
+    const __m512 p = _mm512_add_ps(m[0], m[1]), q = _mm512_sub_ps(m[0], m[1]);
+    const __m512 r = _mm512_add_ps(m[2], m[3]), s = _mm512_sub_ps(m[2], m[3]);
+    const __m512 t = _mm512_add_ps(m[4], m[5]), u = _mm512_sub_ps(m[4], m[5]);
+    y[0] = _mm512_add_ps(_mm512_add_ps(p, r), t);
+    y[1] = fma_of(9.0f / 32, q, fma_of(27.0f / 32, s, times(7.0f / 4, u)));
+    y[2] = fma_of(81.0f / 1024, p, fma_of(729.0f / 1024, r, times(49.0f / 16, t)));
+    y[3] = fma_of(729.0f / 32768, q, fma_of(19683.0f / 32768, s, times(343.0f / 64, u)));
+    y[4] = fma_of(6561.0f / 1048576, p,
+                  fma_of(531441.0f / 1048576, r, fma_of(2401.0f / 256, t, m[6])));
+}
+
+/* What a tile becomes when it leaves. */
+typedef struct leaving {
+    float *const *pixels;
+    const float *const *residual, *bias;
+    float lo, hi;
+} leaving;
+
+INLINE void finish(const leaving *l, __m512 v, int at, size_t c)
+{
+    v = _mm512_add_ps(v, _mm512_loadu_ps(l->bias + c));
+    if (l->residual) v = _mm512_add_ps(v, _mm512_loadu_ps(l->residual[at] + c));
+    v = _mm512_max_ps(_mm512_set1_ps(l->lo), v); /* this operand order lets NaN pass */
+    _mm512_storeu_ps(l->pixels[at] + c, _mm512_min_ps(_mm512_set1_ps(l->hi), v));
+}
+
+/* in and out are constants where this is inlined */
+INLINE void output_tile(const leaving *l, const float *planes, size_t plane, size_t n,
+                        const int in, const int out)
 {
     for (size_t c = 0; c < n; c += WIDTH) {
-        __m512 down[4][6], o[4];
-#pragma GCC unroll 6
-        for (int j = 0; j < 6; j++) {
-            const float *m = planes + (size_t)j * plane + c;
-            output_1d(o, _mm512_loadu_ps(m), _mm512_loadu_ps(m + 6 * plane),
-                      _mm512_loadu_ps(m + 12 * plane), _mm512_loadu_ps(m + 18 * plane),
-                      _mm512_loadu_ps(m + 24 * plane), _mm512_loadu_ps(m + 30 * plane));
-#pragma GCC unroll 4
-            for (int i = 0; i < 4; i++)
+        __m512 down[OUT][IN], o[OUT], r[IN];
+#pragma GCC unroll 7
+        for (int j = 0; j < in; j++) {
+#pragma GCC unroll 7
+            for (int i = 0; i < in; i++)
+                r[i] = _mm512_loadu_ps(planes + (size_t)(in * i + j) * plane + c);
+            in == 6 ? output_4(o, r) : output_5(o, r);
+#pragma GCC unroll 5
+            for (int i = 0; i < out; i++)
                 down[i][j] = o[i];
         }
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) {
-            output_1d(o, down[i][0], down[i][1], down[i][2], down[i][3], down[i][4],
-                      down[i][5]);
-#pragma GCC unroll 4
-            for (int j = 0; j < 4; j++) {
-                const float *add = residual ? residual[4 * i + j] : NULL;
-                _mm512_storeu_ps(pixels[4 * i + j] + c,
-                                 finish(o[j], add, bias, lo, hi, c));
-            }
+#pragma GCC unroll 5
+        for (int i = 0; i < out; i++) {
+            in == 6 ? output_4(o, down[i]) : output_5(o, down[i]);
+#pragma GCC unroll 5
+            for (int j = 0; j < out; j++)
+                finish(l, o[j], out * i + j, c);
         }
     }
+}
+
+PN_DECL_WINO_OUTPUT(pn_f32_wino4_output_avx512)
+{
+    const leaving l = {pixels, residual, bias, lo, hi};
+    output_tile(&l, planes, plane, n, 6, 4);
+}
+
+PN_DECL_WINO_OUTPUT(pn_f32_wino5_output_avx512)
+{
+    const leaving l = {pixels, residual, bias, lo, hi};
+    output_tile(&l, planes, plane, n, 7, 5);
 }
