@@ -152,6 +152,17 @@ static pn_status refuse(const pn_command *cmd, const pn_option *o, int n, int co
     return unknown_option(cmd, o, n, argv[optind - 1], err);
 }
 
+/* getopt takes the beginning of a long option for it, and what is one today may be the
+ * beginning of two tomorrow. @return the word of the option just read if it is none */
+static const char *abbreviation(const struct option *longs, int index, char **argv)
+{
+    if (index < 0) return NULL;
+    const char *word = argv[optind - 1];
+    if (word == optarg) word = argv[optind - 2];
+    const size_t size = strcspn(word + 2, "=");
+    return size == strlen(longs[index].name) ? NULL : word;
+}
+
 pn_status pn_args_parse(const pn_command *cmd, const pn_option *options, int argc,
                         char **argv, int *operands, pn_err *err)
 {
@@ -162,8 +173,12 @@ pn_status pn_args_parse(const pn_command *cmd, const pn_option *options, int arg
     opterr = 0;
     optind = 0; /* glibc: start afresh */
     for (;;) {
-        int code = getopt_long(argc, argv, letters, longs, NULL);
+        int index = -1;
+        int code = getopt_long(argc, argv, letters, longs, &index);
         if (code == -1) break;
+        const char *shortened =
+            code == '?' || code == ':' ? NULL : abbreviation(longs, index, argv);
+        if (shortened) return unknown_option(cmd, options, n, shortened, err);
         if (code == HELP) {
             fputs(cmd->help, stdout);
             return PN_END;

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/file.h"
-#include "base/sha256.h"
-#include "base/utf8.h"
 #include "model/convert_choose.h"
+#include "model/convert_source.h"
 #include "model/import_mmdnn.h"
 #include "model/import_mxnet.h"
 #include "model/onnx_read.h"
@@ -39,10 +39,7 @@ typedef struct converter {
     pn_mx_input_shape *shapes; /* one a flag, then one of the record */
     char **shape_names;
     int n_shapes;
-    FILE *source_stream;
-    char *source; /* JSON text of PN_META_SOURCE */
-    size_t source_size;
-    long digest_at; /* in it: where the weights' digest goes */
+    pn_source source;
 } converter;
 
 static pn_status out_of_memory(const converter *c)
@@ -166,56 +163,35 @@ static bool sniff(const pn_file *f, kind *out)
     return looks_like_onnx(f);
 }
 
-/* a file's name is bytes, JSON is text */
-static void print_json_string(FILE *to, const char *s)
-{
-    size_t left = strlen(s), n;
-    fputc('"', to);
-    for (; left; s += n, left -= n) {
-        n = pn_utf8_length((const unsigned char *)s, left);
-        if (n == 0) {
-            fputs("\\ufffd", to);
-            n = 1;
-        } else if (n == 1 && ((unsigned char)*s < 0x20 || *s == '"' || *s == '\\')) {
-            fprintf(to, "\\u%04x", (unsigned)(unsigned char)*s);
-        } else {
-            fwrite(s, 1, n, to);
-        }
-    }
-    fputc('"', to);
-}
-
 static bool holds_weights(kind k)
 {
     return k == KIND_PARAMS || k == KIND_ONNX || k == KIND_IR_WEIGHTS;
 }
 
-static void note_source(converter *c, kind k, bool is_first)
+/* "a .params file" is what MXNet calls all of these */
+static const char *kind_name(const pn_file *f, kind k)
 {
-    const pn_file *f = c->files[k];
-    FILE *to = c->source_stream;
-    char hex[PN_SHA256_HEX];
-    const char *slash = strrchr(f->path, '/');
-    fputs(is_first ? "[{\"file\": " : ", {\"file\": ", to);
-    print_json_string(to, slash ? slash + 1 : f->path);
-    fputs(", \"sha256\": \"", to);
-    if (c->o->digest && holds_weights(k)) {
-        memset(hex, '0', PN_SHA256_HEX - 1);
-        hex[PN_SHA256_HEX - 1] = '\0';
-        *c->o->digest = (pn_digest){.data = f->data, .size = f->size};
-        c->digest_at = ftell(to);
-    } else {
-        pn_sha256_hex(f->data, f->size, hex);
-    }
-    fprintf(to, "%s\", \"bytes\": %zu}", hex, f->size);
+    if (k == KIND_PARAMS && begins_with(f, "PK", 2)) return "an .npz archive";
+    if (k == KIND_PARAMS && begins_with(f, "\x93NUMPY", 6)) return "an .npy array";
+    return kind_names[k];
 }
 
-void pn_digest_make(const pn_digest *d)
+/* weights of PyTorch: a zip whose first entry is the pickle, or a header of JSON behind
+ * its length */
+static const char *pytorch_name(const pn_file *f)
 {
-    char hex[PN_SHA256_HEX];
-    if (!d->data) return;
-    pn_sha256_hex(d->data, d->size, hex);
-    memcpy(d->hex, hex, PN_SHA256_HEX - 1);
+    static const char entry[] = "/data.pkl";
+    enum { NAME_AT = 30 };
+    if (begins_with(f, "PK\3\4", 4) && f->size > NAME_AT) {
+        const size_t size = pn_get_u16(f->data + 26), n = sizeof(entry) - 1;
+        if (size > n && size <= f->size - NAME_AT &&
+            !memcmp(f->data + NAME_AT + size - n, entry, n))
+            return ".pth";
+    }
+    return f->size > 10 && pn_get_u64(f->data) <= f->size - 8 &&
+                   !memcmp(f->data + 8, "{\"", 2)
+               ? ".safetensors"
+               : NULL;
 }
 
 static pn_status open_input(converter *c, const char *path)
@@ -228,14 +204,19 @@ static pn_status open_input(converter *c, const char *path)
         st = pn_fail(c->err, PN_EUNSUPPORTED,
                      "%s: is MMdnn's IR as text: name the binary .pb that lies beside it",
                      path);
+    else if (pytorch_name(f))
+        st = pn_fail(c->err, PN_EUNSUPPORTED,
+                     "%s: is a %s of PyTorch, weights without the network: "
+                     "torch.onnx.export() writes both, to be converted from there",
+                     path, pytorch_name(f));
     else if (!sniff(f, &k))
         st = pn_fail(
             c->err, PN_EFORMAT,
             "%s: is no symbol JSON, no .params file, no ONNX model and no MMdnn IR",
             path);
     else if (c->files[k])
-        st = pn_fail(c->err, PN_EINVAL, "%s: is %s, and so is %s", path, kind_names[k],
-                     c->files[k]->path);
+        st = pn_fail(c->err, PN_EINVAL, "%s: is %s, and %s is %s", path, kind_name(f, k),
+                     c->files[k]->path, kind_name(c->files[k], k));
     if (st) {
         pn_file_close(&f);
         return st;
@@ -267,14 +248,15 @@ static pn_status check_inputs(const converter *c)
     static const unsigned together[] = {1 << KIND_SYMBOL | 1 << KIND_PARAMS,
                                         1 << KIND_ONNX,
                                         1 << KIND_IR | 1 << KIND_IR_WEIGHTS};
-    char given[256] = " nothing";
+    char given[1024] = " nothing";
     unsigned kinds = 0;
     size_t used = 0;
     for (int k = 0; k < N_KINDS; k++) {
         if (!c->files[k]) continue;
         kinds |= 1U << k;
-        used += (size_t)snprintf(given + used, sizeof(given) - used, "%s %s",
-                                 used ? "," : "", kind_names[k]);
+        used += (size_t)snprintf(given + used, sizeof(given) - used, "%s %.150s (%s)",
+                                 used ? "," : "", c->files[k]->path,
+                                 kind_name(c->files[k], k));
     }
     for (size_t i = 0; i < sizeof(together) / sizeof(*together); i++)
         if (kinds == together[i]) return PN_OK;
@@ -293,16 +275,11 @@ static pn_status open_inputs(converter *c)
     pn_status st = open_weights_beside(c);
     if (!st) st = check_inputs(c);
     if (st) return st;
-    c->source_stream = open_memstream(&c->source, &c->source_size);
-    if (!c->source_stream) return out_of_memory(c);
-    bool is_first = true;
-    for (int k = 0; k < N_KINDS; k++)
-        if (c->files[k]) {
-            note_source(c, k, is_first);
-            is_first = false;
-        }
-    fputc(']', c->source_stream);
-    return PN_OK;
+    for (int k = 0; k < N_KINDS && !st; k++)
+        if (c->files[k])
+            st = pn_source_add(&c->source, c->files[k],
+                               holds_weights(k) ? c->o->digest : NULL);
+    return st ? out_of_memory(c) : PN_OK;
 }
 
 /* ---- the graph ---- */
@@ -348,9 +325,13 @@ static pn_status import_mmdnn(converter *c)
 
 static pn_status read_onnx(converter *c)
 {
+    const pn_file *model = c->files[KIND_ONNX], *f;
     pn_status st = pn_onnx_read_file(&c->g, c->files[KIND_ONNX], c->err);
-    if (!st) c->files[KIND_ONNX] = NULL; /* the graph's now */
-    return st;
+    if (st) return st;
+    c->files[KIND_ONNX] = NULL; /* the graph's now, as are weights beside the model */
+    for (int i = 0; !st && (f = pn_graph_file(c->g, i)); i++)
+        if (f != model) st = pn_source_add(&c->source, f, NULL);
+    return st ? out_of_memory(c) : PN_OK;
 }
 
 /* a whole model brings its sizes along: a flag can only agree */
@@ -445,19 +426,6 @@ static pn_status add_labels(converter *c)
     return st;
 }
 
-static pn_status add_source(converter *c)
-{
-    bool is_whole = fclose(c->source_stream) == 0;
-    c->source_stream = NULL;
-    if (!is_whole) return out_of_memory(c);
-    pn_status st = set_meta(c, PN_META_SOURCE, c->source);
-    if (!st && c->o->digest) {
-        const char *text = pn_graph_meta(c->g, PN_META_SOURCE);
-        c->o->digest->hex = (char *)(uintptr_t)text + c->digest_at;
-    }
-    return st;
-}
-
 static pn_status convert_all(converter *c)
 {
     pn_status st = read_record(c);
@@ -470,7 +438,7 @@ static pn_status convert_all(converter *c)
     if (!st) st = add_labels(c);
     if (!st) st = pn_choose_features(c->g, c->o->features, c->err);
     if (!st) st = pn_choose_scores(c->g, c->o->scores, c->err);
-    if (!st) st = add_source(c);
+    if (!st && pn_source_store(&c->source, c->g)) st = out_of_memory(c);
     return st;
 }
 
@@ -478,8 +446,7 @@ pn_status pn_convert(pn_graph **out, const pn_convert_opts *opts, pn_err *err)
 {
     converter c = {.o = opts, .err = err};
     pn_status st = convert_all(&c);
-    if (c.source_stream) fclose(c.source_stream);
-    free(c.source);
+    pn_source_fini(&c.source);
     for (int k = 0; k < N_KINDS; k++)
         if (c.files[k]) pn_file_close(&c.files[k]);
     for (int i = 0; i < opts->n_input_shapes && c.shape_names; i++)

@@ -406,3 +406,8 @@ pn_status pn_graph_adopt_file(pn_graph *g, struct pn_file *file)
     if (!st) m->files[m->n_files++] = file;
     return st;
 }
+
+const struct pn_file *pn_graph_file(const pn_graph *g, int i)
+{
+    return i < g->mem->n_files ? g->mem->files[i] : NULL;
+}

@@ -208,6 +208,8 @@ void *pn_graph_alloc(pn_graph *g, size_t size);
  * base/file.h) */
 struct pn_file;
 PN_MUST_CHECK pn_status pn_graph_adopt_file(pn_graph *g, struct pn_file *file);
+/** The i-th of them, the graph's; NULL behind the last. */
+const struct pn_file *pn_graph_file(const pn_graph *g, int i);
 
 /** n elements from element `first` on, whatever the dtype, as float (f16, bf16, f64 and
  * integers are converted, round to nearest). @return PN_EINVAL past the end or if it is

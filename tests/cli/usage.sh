@@ -7,6 +7,11 @@ penult clasify
 penult run
 penult run a.yaml b.yaml
 penult run a.yaml --dryrun
+penult run a.yaml --dry
+penult run a.yaml --dry-ru
+penult run --hel
+penult run a.yaml --se input.path=x
+penult run a.yaml --se=--set
 penult run a.yaml --quux
 penult run a.yaml -x
 penult run a.yaml --set

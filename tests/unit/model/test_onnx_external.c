@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "model/onnx_read.h"
+#include "penult/convert.h"
 #include "tests/support/alloc_fail.h"
 
 #define FOLDER "/tmp/penult-external-XXXXXX"
@@ -75,6 +76,7 @@ static void put_model(const place *p, const char *location, const char *offset,
     pn_wire_put_message(&graph, 1, &part);
     info(&graph, 11, "x");
     info(&graph, 12, "y");
+    pn_wire_put_int(&model, 1, 7); /* ir_version */
     pn_wire_put_int(&part, 2, 13);
     pn_wire_put_message(&model, 8, &part);
     pn_wire_put_bytes(&model, 7, graph.bytes, graph.size);
@@ -197,6 +199,26 @@ static void nothing_is_read_past_the_end_of_the_file(void **state)
     }
 }
 
+static void the_source_names_the_weights_with_their_digest(void **state)
+{
+    const place *p = *state;
+    /* sha256sum of the eight floats */
+    static const char entry[] =
+        ", {\"file\": \"w.bin\", \"sha256\": "
+        "\"af7de0621354bafceb193edf0fcf5d421cf21de7146580062fff53c7907f54e5\", "
+        "\"bytes\": 32}]";
+    const char *const input = p->model;
+    const pn_convert_opts o = {.inputs = &input, .n_inputs = 1, .features = "none"};
+    pn_graph *g = NULL;
+    pn_err err = {0};
+    put_model(p, "w.bin", "12", "12");
+    if (pn_convert(&g, &o, &err)) fail_msg("%s", pn_err_text(&err));
+    const char *source = pn_graph_meta(g, PN_META_SOURCE);
+    assert_int_equal(strncmp(source, "[{\"file\": \"m.onnx\"", 18), 0);
+    assert_non_null(strstr(source, entry));
+    pn_graph_free(&g);
+}
+
 static void bytes_in_memory_have_nothing_beside_them(void **state)
 {
     const place *p = *state;
@@ -238,6 +260,7 @@ int main(void)
         CASE(weights_are_found_by_offset_and_length),
         CASE(no_path_leads_out_of_the_folder),
         CASE(nothing_is_read_past_the_end_of_the_file),
+        CASE(the_source_names_the_weights_with_their_digest),
         CASE(bytes_in_memory_have_nothing_beside_them),
         CASE(every_failing_allocation_is_enomem),
     };
