@@ -31,6 +31,9 @@ static const char help[] =
     "  --repeats N              or how many runs\n"
     "  --cpu auto|c|openblas|avx2|avx512\n"
     "                           which kernels (default: auto)\n"
+    "  --exact                  without Winograd: slower, and the rounding error of a "
+    "plain\n"
+    "                           sum\n"
     "  --layers                 a table of where a batch's time goes instead: layers as\n"
     "                           the engine runs them, two operations a multiply-add\n"
     "  --json                   of --layers: one JSON line a layer\n"
@@ -41,7 +44,7 @@ typedef struct bench_args {
     pn_arg_ints batch, threads;
     double seconds;
     int64_t repeats;
-    bool layers, json;
+    bool layers, json, exact;
 } bench_args;
 
 typedef struct bench_case {
@@ -136,10 +139,10 @@ static pn_status print_case(bench_case *c, const bench_args *a, int64_t macs)
     double median = median_ms(c);
     double per_s = 1e3 / median * c->batch, gmacs = (double)macs / 1e9;
     return pn_cli_print_json(
-        json_pack("{s:o, s:s, s:s, s:o, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f}",
+        json_pack("{s:o, s:s, s:s, s:b, s:o, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f}",
                   "cpu_model", pn_cli_json_text(cpu, strlen(cpu)), "version",
-                  PENULT_VERSION, "kernels", pn_cpu_name(info.cpu), "model",
-                  pn_cli_json_text(a->path, strlen(a->path)), "batch", c->batch,
+                  PENULT_VERSION, "kernels", pn_cpu_name(info.cpu), "exact", info.exact,
+                  "model", pn_cli_json_text(a->path, strlen(a->path)), "batch", c->batch,
                   "threads", c->threads, "runs", c->n, "median_ms", median, "min_ms",
                   c->ms[0], "img_per_s", per_s, "gmacs_per_img", gmacs, "gmacs_per_s",
                   gmacs * per_s),
@@ -156,7 +159,7 @@ static pn_status print_layers(bench_case *c, const bench_args *a, const pn_graph
 
 static pn_status compile(pn_model **m, pn_graph **g, const bench_args *a, pn_err *err)
 {
-    pn_model_opts o = {.threads = pn_cpu_budget()};
+    pn_model_opts o = {.exact = a->exact, .threads = pn_cpu_budget()};
     pn_status st = a->cpu_name ? pn_cpu_parse(&o.cpu, a->cpu_name, err) : PN_OK;
     if (!st) st = pn_graph_read_onnx(g, a->path, err);
     if (!st) st = pn_model_compile(m, *g, &o, err);
@@ -225,6 +228,7 @@ static int run(int argc, char **argv)
          .min = 1,
          .max = MAX_REPEATS},
         {.name = "cpu", .type = PN_ARG_TEXT, .out = &a.cpu_name},
+        {.name = "exact", .type = PN_ARG_FLAG, .out = &a.exact},
         {.name = "layers", .type = PN_ARG_FLAG, .out = &a.layers},
         {.name = "json", .type = PN_ARG_FLAG, .out = &a.json},
         {.name = NULL},

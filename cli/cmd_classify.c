@@ -31,6 +31,9 @@ static const char help[] =
     "  --json                   one JSON object an image\n"
     "  --threads N              default: the cores this process may use\n"
     "  --cpu LEVEL              auto, c, openblas, avx2, avx512\n"
+    "  --exact                  without Winograd: slower, and the rounding error of a "
+    "plain\n"
+    "                           sum\n"
     "  --preprocess FILE        YAML record instead of the model's own\n"
     "  --labels FILE            labels instead of the model's own\n"
     "  --scores softmax|as-is   instead of what the model says\n"
@@ -234,6 +237,7 @@ static int run(int argc, char **argv)
         {.name = "json", .type = PN_ARG_FLAG, .out = &a.json},
         {.name = "threads", .type = PN_ARG_INT, .out = &a.threads, .min = 1, .max = 1024},
         {.name = "cpu", .type = PN_ARG_TEXT, .out = &a.cpu},
+        {.name = "exact", .type = PN_ARG_FLAG, .out = &a.net.exact},
         {.name = "preprocess", .type = PN_ARG_TEXT, .out = &a.net.preprocess},
         {.name = "labels", .type = PN_ARG_TEXT, .out = &a.net.labels},
         {.name = "scores", .type = PN_ARG_TEXT, .out = &a.scores},

@@ -45,6 +45,9 @@ static const char help[] =
     "  --json                   the same as JSON\n"
     "  --threads N              default: the cores this process may use\n"
     "  --cpu LEVEL              auto, c, openblas, avx2, avx512\n"
+    "  --exact                  without Winograd: slower, and the rounding error of a "
+    "plain\n"
+    "                           sum\n"
     "  -h, --help               this text\n";
 
 enum { MAX_SKIPPED_SHOWN = 8, AT_TEXT = 24 * PN_MAX_DIMS };
@@ -296,6 +299,7 @@ static pn_status parse(compare_args *a, pn_arg_list lists[3], int argc, char **a
          .min = 1,
          .max = 1024},
         {.name = "cpu", .type = PN_ARG_TEXT, .out = &a->cpu},
+        {.name = "exact", .type = PN_ARG_FLAG, .out = &o->exact},
         {.name = NULL},
     };
     pn_status st =

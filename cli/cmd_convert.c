@@ -50,6 +50,7 @@ static const char help[] =
     "  --input-shape [NAME=]C,H,W\n"
     "                           where nothing else tells it; may be repeated\n"
     "  --sample IMAGE           prove with this image instead of a seeded input\n"
+    "  --exact                  prove the engine as it is with engine.exact\n"
     "  --force                  write the model even if the proof fails, and in place "
     "of\n"
     "                           files that penult has not written\n"
@@ -121,7 +122,7 @@ static int run(int argc, char **argv)
     pn_digest digest = {0};
     pn_convert_opts o = {.digest = &digest};
     const char *output = NULL, *sample = NULL;
-    bool force = false, holds = true;
+    bool force = false, exact = false, holds = true;
     const pn_option options[] = {
         {.name = "output", .letter = 'o', .type = PN_ARG_TEXT, .out = &output},
         {.name = "labels", .type = PN_ARG_TEXT, .out = &o.labels},
@@ -131,6 +132,7 @@ static int run(int argc, char **argv)
         {.name = "scores", .type = PN_ARG_TEXT, .out = &o.scores},
         {.name = "input-shape", .type = PN_ARG_LIST, .out = &shapes},
         {.name = "sample", .type = PN_ARG_TEXT, .out = &sample},
+        {.name = "exact", .type = PN_ARG_FLAG, .out = &exact},
         {.name = "force", .type = PN_ARG_FLAG, .out = &force},
         {.name = NULL},
     };
@@ -148,7 +150,7 @@ static int run(int argc, char **argv)
     if (!st) st = pn_convert(&g, &o, &err);
     if (!st && !(writer = pn_cli_write_begin(g, output, &digest)))
         st = pn_fail(&err, PN_ENOMEM, "convert: out of memory");
-    if (!st) st = pn_cli_parity(g, sample, &holds, &err);
+    if (!st) st = pn_cli_parity(g, sample, exact, &holds, &err);
     if (!st && !holds && !force) {
         pn_print_line(stderr, "penult: %s is not written; --force writes it", output);
         code = PN_EXIT_FAILURES;

@@ -31,6 +31,7 @@ static const char help[] =
     "  --memory                 also what a run takes: weights, scratch, tensors\n"
     "  --batch B                images at once, for --memory (default: 8)\n"
     "  --threads T              for --memory (default: the cores this process may use)\n"
+    "  --exact                  for --memory: a run with engine.exact\n"
     "  --dot                    the graph in Graphviz' language\n"
     "  --svg                    the graph drawn; wants Graphviz' dot\n"
     "  -o, --output FILE        where to write --dot or --svg (default: stdout)\n"
@@ -97,6 +98,7 @@ static pn_status parse(show_args *a, int argc, char **argv, pn_err *err)
          .out = &o->threads,
          .min = 1,
          .max = 1024},
+        {.name = "exact", .type = PN_ARG_FLAG, .out = &o->exact},
         {.name = "dot", .type = PN_ARG_FLAG, .out = &a->dot},
         {.name = "svg", .type = PN_ARG_FLAG, .out = &a->svg},
         {.name = "output", .letter = 'o', .type = PN_ARG_TEXT, .out = &o->output},

@@ -252,8 +252,11 @@ static bool is_without_name(const pn_compare *c, const pn_compare_opts *o)
 static pn_status compile(pn_compare *c, const pn_compare_opts *o, const feed *f,
                          pn_err *err)
 {
-    pn_model_opts m = {
-        .cpu = o->cpu, .height = f->height, .width = f->width, .threads = o->threads};
+    pn_model_opts m = {.cpu = o->cpu,
+                       .exact = o->exact,
+                       .height = f->height,
+                       .width = f->width,
+                       .threads = o->threads};
     const char **taps = calloc((size_t)c->n_tensors + 1, sizeof(*taps));
     if (!taps) return out_of_memory(err);
     bool is_known = true;

@@ -15,6 +15,7 @@ typedef struct pn_compare_opts {
     const char **tensors; /**< for the .npy in order, or a choice from an .npz */
     int n_expects, n_tensors;
     pn_cpu cpu;
+    bool exact; /**< as in pn_model_opts */
     int threads;
 } pn_compare_opts;
 

@@ -25,6 +25,7 @@ typedef struct pn_show_opts {
     const char *output;     /**< of a picture; NULL: stdout */
     bool all;               /**< every layer, nothing folded */
     bool memory;            /**< compile it and tell what a run takes */
+    bool exact;             /**< for `memory`: as in pn_model_opts */
     int64_t batch, threads; /**< for `memory` */
 } pn_show_opts;
 
@@ -58,6 +59,6 @@ PN_MUST_CHECK pn_status pn_show_dot(const pn_shown_model *m, FILE *to);
 PN_MUST_CHECK pn_status pn_show_picture(const pn_shown_model *m, pn_err *err);
 /** Compile the model to learn it: as slow as the start of a run. */
 PN_MUST_CHECK pn_status pn_run_memory_find(pn_run_memory *out, const pn_graph *g,
-                                           int64_t batch, int64_t threads, pn_err *err);
+                                           const pn_show_opts *o, pn_err *err);
 
 #endif

@@ -13,12 +13,13 @@ static int64_t total(const pn_run_memory *r, int64_t batch, int64_t threads)
     return all;
 }
 
-pn_status pn_run_memory_find(pn_run_memory *out, const pn_graph *g, int64_t batch,
-                             int64_t threads, pn_err *err)
+pn_status pn_run_memory_find(pn_run_memory *out, const pn_graph *g, const pn_show_opts *o,
+                             pn_err *err)
 {
+    const pn_model_opts opts = {.exact = o->exact, .threads = (int)o->threads};
     pn_model *m = NULL;
     pn_model_info i;
-    pn_status st = pn_model_compile(&m, g, NULL, err);
+    pn_status st = pn_model_compile(&m, g, &opts, err);
     if (st) return st;
     pn_model_get_info(m, &i);
     pn_model_free(&m);
@@ -26,6 +27,6 @@ pn_status pn_run_memory_find(pn_run_memory *out, const pn_graph *g, int64_t batc
                            .weight_bytes = i.weight_bytes,
                            .scratch_bytes = i.thread_bytes,
                            .image_bytes = i.image_bytes};
-    out->total_bytes = total(out, batch, threads);
+    out->total_bytes = total(out, o->batch, o->threads);
     return PN_OK;
 }

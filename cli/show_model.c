@@ -17,7 +17,7 @@ pn_status pn_show_model(const pn_show_opts *o, pn_err *err)
     pn_status st = pn_cli_read_model(&m.g, &o->files, err);
     if (!st) st = pn_layer_costs_init(&m.costs, m.g);
     if (!st) st = pn_fold_init(&m.fold, m.g, how);
-    if (!st && o->memory) st = pn_run_memory_find(&m.run, m.g, o->batch, o->threads, err);
+    if (!st && o->memory) st = pn_run_memory_find(&m.run, m.g, o, err);
     if (!st && o->form == PN_SHOW_TEXT) st = pn_show_text(&m);
     if (!st && o->form == PN_SHOW_JSON) st = pn_show_json(&m);
     if (!st && is_picture) st = picture(&m, err);

@@ -70,6 +70,8 @@ pn_status pn_model_outline(pn_model **out, const pn_graph *g, const pn_model_opt
     if (!st && m->cpu != PN_CPU_C) st = pn_team_check(err);
     if (!st) {
         pn_kernels_init(&m->kernels, m->cpu);
+        m->exact = opts->exact;
+        if (m->exact) memset(m->kernels.wino, 0, sizeof(m->kernels.wino));
         st = pn_tap_names_find(&taps, &n_taps, g, opts, err);
     }
     if (!st) st = outline(m, g, taps, n_taps, err);
@@ -115,6 +117,7 @@ void pn_model_get_info(const pn_model *m, pn_model_info *info)
     const pn_shape *s = &m->tensors[m->input].shape;
     memset(info, 0, sizeof(*info));
     info->cpu = m->cpu;
+    info->exact = m->exact;
     info->channels = (int)s->dim[0];
     const bool is_image = s->ndim == 3;
     info->height = is_image ? (int)s->dim[1] : s->ndim == 1;

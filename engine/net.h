@@ -231,6 +231,7 @@ struct pn_model {
     pn_arena arena;
     pn_kernels kernels;
     pn_cpu cpu;
+    bool exact;
     int n_tensors, tensors_capacity;
     pn_tensor *tensors;
     int n_layers, layers_capacity;

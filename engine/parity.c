@@ -421,7 +421,7 @@ static bool try_smaller(pn_parity *out, const pn_graph *g, const pn_parity_opts 
 
 static pn_status check_once(check *c, const pn_parity_opts *o, pn_err *err)
 {
-    const pn_model_opts mo = {.cpu = o->cpu};
+    const pn_model_opts mo = {.cpu = o->cpu, .exact = o->exact};
     pn_err own = {0};
     pn_status st = pn_walk64_new(&c->w, c->g, err);
     if (st) return st;

@@ -83,6 +83,15 @@ static const pn_field output_fields[] = {
     {.key = NULL},
 };
 
+static const pn_field engine_fields[] = {
+    {.key = "exact",
+     .type = PN_FIELD_BOOL,
+     .offset = offsetof(pn_config, engine.exact),
+     .fallback = "false",
+     .help = "no Winograd: slower, and the rounding error of a plain sum"},
+    {.key = NULL},
+};
+
 static const pn_field run_fields[] = {
     {.key = "threads",
      .type = PN_FIELD_AUTO_INT,
@@ -131,6 +140,7 @@ int pn_config_sections(const pn_config *config, pn_section out[PN_CONFIG_SECTION
     if (c->sink && c->sink->info.fields)
         out[n++] = (pn_section){
             .name = "output", .fields = c->sink->info.fields, .base = c->sink_opts};
+    out[n++] = (pn_section){.name = "engine", .fields = engine_fields, .base = c};
     out[n++] = (pn_section){.name = "run", .fields = run_fields, .base = c};
     return n;
 }

@@ -35,6 +35,9 @@ typedef struct pn_config {
         char *kind;
     } output;
     struct {
+        bool exact; /**< as in pn_model_opts */
+    } engine;
+    struct {
         int64_t threads; /**< 0: auto */
         int64_t batch;   /**< 0: auto */
         pn_limit max_failures;
@@ -78,7 +81,7 @@ PN_MUST_CHECK pn_status pn_config_print_json(const pn_config *c, char **json);
 const char *pn_config_input_path(const pn_config *c);
 const char *pn_config_output_path(const pn_config *c);
 
-#define PN_CONFIG_SECTIONS 6
+#define PN_CONFIG_SECTIONS 7
 /** The sections a config is made of, for printing; sections of one name follow each
  * other. @return how many */
 int pn_config_sections(const pn_config *c, pn_section out[PN_CONFIG_SECTIONS]);

@@ -104,8 +104,11 @@ static pn_status compile(pn_network *net, const pn_graph *g, const pn_network_op
     pn_status st = find_features(g, o, &features, err);
     if (st) return st;
     const char *taps[2] = {g->values[g->outputs[0]].name};
-    pn_model_opts m = {
-        .cpu = o->cpu, .taps = taps, .n_taps = 1, .threads = pn_cpu_budget()};
+    pn_model_opts m = {.cpu = o->cpu,
+                       .exact = o->exact,
+                       .taps = taps,
+                       .n_taps = 1,
+                       .threads = pn_cpu_budget()};
     net->features_tap = -1;
     if (features != PN_NONE) {
         taps[1] = g->values[features].name;

@@ -19,6 +19,7 @@ typedef struct pn_network_opts {
     const char *features;   /**< value name; NULL or "": the model's; "none": none */
     pn_scores_choice scores;
     pn_cpu cpu;
+    bool exact;            /**< as in pn_model_opts */
     bool without_features; /**< nobody wants the feature tensor */
     bool with_digest;      /**< fill sha256: reads the whole file once */
 } pn_network_opts;

@@ -42,6 +42,7 @@ static pn_status open_network(pn_run *r, const char *stored, pn_err *err)
         .features = c->model.features,
         .scores = (pn_scores_choice)c->model.scores,
         .cpu = (pn_cpu)c->run.cpu,
+        .exact = c->engine.exact,
         .without_features = stored && strcmp(stored, "none") == 0,
         .with_digest = true,
     };

@@ -51,6 +51,7 @@ static char *model_json(const pn_network *net, const char *preprocess)
     ok = ok && add(j, "classes", json_integer((json_int_t)net->classes));
     ok = ok && add(j, "scores", json_string(net->softmax ? "softmax" : "as-is"));
     ok = ok && add(j, "cpu", json_string(pn_cpu_name(net->info.cpu)));
+    ok = ok && add(j, "exact", json_boolean(net->info.exact));
     ok = ok && add(j, "penult", json_string(PENULT_VERSION));
     return dump(j, ok);
 }

@@ -10,6 +10,7 @@
 #ifndef PENULT_MODEL_H
 #define PENULT_MODEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
 
@@ -33,6 +34,7 @@ const char *pn_cpu_name(pn_cpu cpu);
 
 typedef struct pn_model_opts {
     pn_cpu cpu;
+    bool exact; /**< no Winograd: slower, and the error of a plain sum */
     const char *const
         *taps; /**< value names (NODE or NODE_output); NULL: the graph's outputs */
     int n_taps;
@@ -42,6 +44,7 @@ typedef struct pn_model_opts {
 
 typedef struct pn_model_info {
     pn_cpu cpu;                  /**< what was chosen */
+    bool exact;                  /**< as was asked for */
     int channels, height, width; /**< of the one image input; 1 x 1 of a row of numbers, 0
                                     x 0 where the input has one or three axes */
     int64_t weight_bytes;        /**< packed weights, shared by all pn_execs */

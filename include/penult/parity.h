@@ -29,6 +29,7 @@ typedef struct pn_parity_opts {
                       one, or for what is no image of three channels, 0..255 as they
                       are, and where that leads beyond float's range, 0..1 */
     pn_cpu cpu;
+    bool exact;  /**< as in pn_model_opts */
     int threads; /**< at least 1; of several, one walks ahead of the engine */
 } pn_parity_opts;
 

@@ -22,7 +22,7 @@ s = json.load(open("summary.json"))
 print({k: s[k] for k in ("seen", "ok", "failed", "reasons", "complete", "over_budget", "threads", "batch", "output")})
 print([(x["name"], x["threads"]) for x in s["stages"]], s["elapsed_s"] > 0, s["img_per_s"] > 0)'
 run --set input.path=photos --set run.max_failures=50%
-run --set input.path=photos --set run.max_failures=49%
+run --set input.path=photos --set run.max_failures=49% --set engine.exact=true
 "$PENULT" show out.lmdb
 echo "exit $?"
 "$PENULT" show out.lmdb --key text.jpg | tail -n 2
@@ -32,5 +32,5 @@ echo "exit $?"
 import json, sys
 r = json.load(sys.stdin)
 print(r["kind"], r["counts"], r["record"]["top"][0], len(r["record"]["features"]))
-print(r["model"]["preprocess"]["channels"], r["config"]["run"], r["features"])'
+print(r["model"]["preprocess"]["channels"], r["config"]["run"], r["features"], r["model"]["exact"])'
 ls -A

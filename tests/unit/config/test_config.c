@@ -57,6 +57,18 @@ static void a_small_config_gets_every_default(void **state)
     assert_null(c);
 }
 
+static void exact_is_off_unless_said(void **state)
+{
+    (void)state;
+    const char *set = "engine.exact=true";
+    for (int n = 0; n < 2; n++) {
+        pn_config *c = NULL;
+        assert_int_equal(parse(&c, SMALL, &set, n, NULL), PN_OK);
+        assert_int_equal(c->engine.exact, n);
+        pn_config_free(&c);
+    }
+}
+
 static void cpu_words_follow_the_enum(void **state)
 {
     (void)state;
@@ -236,7 +248,8 @@ static void json_holds_every_section_once(void **state)
         "\"recursive\": true, \"on_duplicate\": \"error\"}, "
         "\"output\": {\"kind\": \"lmdb\", \"path\": \"/none/out.lmdb\", \"on_exists\": "
         "\"error\", \"features\": \"float32\"}, "
-        "\"run\": {\"threads\": \"auto\", \"batch\": \"auto\", \"max_failures\": 0, "
+        "\"engine\": {\"exact\": false}, \"run\": {\"threads\": \"auto\", \"batch\": "
+        "\"auto\", \"max_failures\": 0, "
         "\"cpu\": \"auto\"}}");
     free(json);
     pn_config_free(&c);
@@ -263,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_small_config_gets_every_default),
+        cmocka_unit_test(exact_is_off_unless_said),
         cmocka_unit_test(cpu_words_follow_the_enum),
         cmocka_unit_test(kind_brings_its_own_keys),
         cmocka_unit_test(sets_win_over_the_file_and_are_relative_to_here),

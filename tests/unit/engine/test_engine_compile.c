@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "engine/net.h"
 #include "net_builder.h"
 
 static net small_net(void)
@@ -96,6 +97,32 @@ static void levels_the_machine_lacks_are_refused_by_name(void **state)
     net_free(&n);
 }
 
+static int count_winograd(const struct pn_model *m)
+{
+    int n = 0;
+    for (int i = 0; i < m->n_layers; i++)
+        n += m->layers[i].kind == PN_LAYER_CONV_WINO;
+    return n;
+}
+
+static void exact_does_without_winograd(void **state)
+{
+    (void)state;
+    net n = net_new(16, 8, 8);
+    net_finish(&n, net_conv(&n, "y", pn_graph_find(n.g, "x"), 16, 16, 3, 1, 1));
+    for (int exact = 0; exact < 2; exact++) {
+        const pn_model_opts opts = {.cpu = PN_CPU_C, .exact = exact};
+        pn_model *m = NULL;
+        pn_model_info info;
+        assert_int_equal(pn_model_compile(&m, n.g, &opts, NULL), PN_OK);
+        pn_model_get_info(m, &info);
+        assert_int_equal(info.exact, exact);
+        assert_int_equal(count_winograd(m), !exact);
+        pn_model_free(&m);
+    }
+    net_free(&n);
+}
+
 static void levels_have_names_and_unknown_ones_are_refused(void **state)
 {
     (void)state;
@@ -180,6 +207,7 @@ int main(void)
         cmocka_unit_test(node_name_alone_finds_its_output),
         cmocka_unit_test(all_nodes_it_cannot_run_are_listed),
         cmocka_unit_test(levels_the_machine_lacks_are_refused_by_name),
+        cmocka_unit_test(exact_does_without_winograd),
         cmocka_unit_test(levels_have_names_and_unknown_ones_are_refused),
         cmocka_unit_test(a_second_input_is_refused),
         cmocka_unit_test(another_input_size_gives_other_shapes),
