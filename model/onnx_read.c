@@ -41,7 +41,18 @@ const char *pn_onnx_text(pn_onnx *o, pn_bytes b)
 
 size_t pn_onnx_place(const pn_onnx *o, pn_bytes b)
 {
-    return b.at ? (size_t)(b.at - o->file.file) : 0;
+    const pn_wire w = pn_onnx_wire(o, b, 0);
+    return b.at ? (size_t)(b.at - w.file) : 0;
+}
+
+pn_wire pn_onnx_wire(const pn_onnx *o, pn_bytes b, int depth)
+{
+    const uintptr_t at = (uintptr_t)b.at, file = (uintptr_t)o->file.file;
+    const bool is_in_file = at >= file && at <= (uintptr_t)o->file.end;
+    return (pn_wire){.file = is_in_file ? o->file.file : b.at,
+                     .at = b.at,
+                     .end = b.size ? b.at + b.size : b.at,
+                     .depth = depth};
 }
 
 bool pn_bytes_are(pn_bytes b, const char *text)
@@ -114,13 +125,8 @@ static pn_status append(pn_onnx *o, pn_onnx_list *list, const pn_wire_field *f,
     return PN_OK;
 }
 
-static pn_wire inside(const pn_onnx *o, pn_bytes b, int depth)
-{
-    return (pn_wire){
-        .file = o->file.file, .at = b.at, .end = b.at + b.size, .depth = depth};
-}
-
-static pn_status read_opset(pn_onnx *o, const pn_wire *outer, const pn_wire_field *field)
+pn_status pn_onnx_read_opset(pn_onnx *o, const pn_wire *outer, const pn_wire_field *field,
+                             int64_t *opset)
 {
     pn_wire w;
     pn_wire_field f;
@@ -134,13 +140,13 @@ static pn_status read_opset(pn_onnx *o, const pn_wire *outer, const pn_wire_fiel
     if (st != PN_END) return st;
     /* what other domains mean matters only if a node is of one: the nodes tell */
     if (domain.size && !pn_bytes_are(domain, "ai.onnx")) return PN_OK;
-    if (o->opset && o->opset != version)
+    if (*opset && *opset != version)
         return pn_fail(o->err, PN_EFORMAT, "byte %zu: a second opset version",
                        field->place);
     if (version < PN_ONNX_MIN_OPSET || version > PN_ONNX_MAX_OPSET)
         return pn_fail(o->err, PN_EUNSUPPORTED, "opset %lld: supported are %d to %d",
                        (long long)version, PN_ONNX_MIN_OPSET, PN_ONNX_MAX_OPSET);
-    o->opset = version;
+    *opset = version;
     return PN_OK;
 }
 
@@ -156,9 +162,11 @@ static pn_status scan_model(pn_onnx *o)
                 st = pn_fail(o->err, PN_EFORMAT, "byte %zu: a second graph", f.place);
             o->graph = f.bytes;
         } else if (f.number == 8) {
-            st = read_opset(o, &w, &f);
+            st = pn_onnx_read_opset(o, &w, &f, &o->opset);
         } else if (f.number == 14) {
             st = append(o, &o->meta, &f, "metadata");
+        } else if (f.number == 25) {
+            st = append(o, &o->functions, &f, "functions");
         }
         if (st) return st;
     }
@@ -172,7 +180,7 @@ static pn_status scan_model(pn_onnx *o)
 
 static pn_status scan_graph(pn_onnx *o)
 {
-    pn_wire w = inside(o, o->graph, 1);
+    pn_wire w = pn_onnx_wire(o, o->graph, 1);
     pn_wire_field f;
     pn_status st;
     while (!(st = pn_wire_next(&w, &f, o->err))) {
@@ -245,7 +253,7 @@ static pn_status read_tensor_type(pn_onnx *o, const pn_wire *outer,
 static pn_status read_value_info(pn_onnx *o, pn_bytes b, value_info *v)
 {
     *v = (value_info){0};
-    pn_wire w = inside(o, b, 2), type;
+    pn_wire w = pn_onnx_wire(o, b, 2), type;
     pn_wire_field f, t;
     pn_status st;
     while (!(st = pn_wire_next(&w, &f, o->err))) {
@@ -315,6 +323,12 @@ static bool is_default_domain(pn_bytes domain)
     return domain.size == 0 || pn_bytes_are(domain, "ai.onnx");
 }
 
+static pn_status parse_node(pn_onnx *o, size_t i)
+{
+    if (o->opsets) o->opset = o->opsets[i];
+    return pn_onnx_parse_node(o, o->nodes.items[i]);
+}
+
 /* First of all nodes: is there code for every one? The list is complete before anything
  * else can fail. */
 static pn_status check_operators(pn_onnx *o)
@@ -325,7 +339,7 @@ static pn_status check_operators(pn_onnx *o)
     int n_unknown = 0;
     pn_status st = PN_OK;
     for (size_t i = 0; !st && i < o->nodes.n; i++) {
-        st = pn_onnx_parse_node(o, o->nodes.items[i]);
+        st = parse_node(o, i);
         if (st) break;
         if (is_default_domain(o->node.domain) &&
             (pn_onnx_op(o) != PN_N_OPS || pn_bytes_are(o->node.op_type, "Constant")))
@@ -351,7 +365,7 @@ static pn_status check_operators(pn_onnx *o)
 static pn_status declare_outputs(pn_onnx *o)
 {
     for (size_t i = 0; i < o->nodes.n; i++) {
-        pn_status st = pn_onnx_parse_node(o, o->nodes.items[i]);
+        pn_status st = parse_node(o, i);
         if (st) return st;
         const pn_onnx_list *outputs = &o->node.outputs;
         if (pn_bytes_are(o->node.op_type, "Constant")) {
@@ -375,7 +389,7 @@ static pn_status declare_outputs(pn_onnx *o)
 static pn_status add_nodes(pn_onnx *o)
 {
     for (size_t i = 0; i < o->nodes.n; i++) {
-        pn_status st = pn_onnx_parse_node(o, o->nodes.items[i]);
+        pn_status st = parse_node(o, i);
         if (st) return st;
         pn_op op = pn_onnx_op(o);
         if (op == PN_N_OPS) continue; /* Constant: it is a value already */
@@ -403,7 +417,7 @@ static pn_status add_outputs(pn_onnx *o)
 
 static pn_status add_meta(pn_onnx *o, pn_bytes b)
 {
-    pn_wire w = inside(o, b, 1);
+    pn_wire w = pn_onnx_wire(o, b, 1);
     pn_wire_field f;
     pn_bytes key = {0}, value = {0};
     pn_status st;
@@ -440,6 +454,7 @@ static pn_status build(pn_onnx *o)
 {
     const char *name = pn_onnx_text(o, o->graph_name);
     pn_status st = name ? pn_graph_new(&o->g, name) : PN_ENOMEM;
+    if (!st) st = pn_onnx_inline_functions(o);
     if (!st) st = check_operators(o);
     for (size_t i = 0; !st && i < o->tensors.n; i++)
         st = pn_onnx_add_tensor(o, o->tensors.items[i], NULL);
@@ -465,6 +480,8 @@ static void onnx_fini(pn_onnx *o)
     free(o->inputs.items);
     free(o->outputs.items);
     free(o->meta.items);
+    free(o->functions.items);
+    free(o->opsets);
     free(o->text);
     free(o->softmaxes);
     for (size_t i = 0; i < o->n_weights; i++)

@@ -2,9 +2,10 @@
  * @file onnx_read.h  What the parts of the ONNX reader share.
  *
  * onnx_read.c walks model and graph, onnx_read_node.c parses one node, onnx_read_tensor.c
- * one tensor, onnx_read_external.c what lies beside the model, onnx_read_old.c turns a
- * node of any opset into ours. Nodes and tensors are kept as stretches of the file and
- * parsed again when needed: a file of a million empty nodes costs 16 bytes each.
+ * one tensor, onnx_read_external.c what lies beside the model, onnx_read_functions.c puts
+ * a model's own functions in line, onnx_read_old.c turns a node of any opset into ours.
+ * Nodes and tensors are kept as stretches of the file and parsed again when needed: a
+ * file of a million empty nodes costs 16 bytes each.
  */
 #ifndef PN_MODEL_ONNX_READ_H
 #define PN_MODEL_ONNX_READ_H
@@ -64,9 +65,10 @@ typedef struct pn_onnx {
     pn_wire file; /**< the whole of it */
     pn_err *err;
     pn_graph *g;
-    int64_t opset;
+    int64_t opset; /**< of the model, then of the node at hand */
     pn_bytes graph, graph_name;
-    pn_onnx_list nodes, tensors, inputs, outputs, meta;
+    pn_onnx_list nodes, tensors, inputs, outputs, meta, functions;
+    int64_t *opsets; /**< by node, where functions were put in line; else NULL */
     pn_onnx_node node;
     char *text; /**< the last pn_onnx_text() */
     size_t text_capacity;
@@ -94,7 +96,15 @@ PN_MUST_CHECK pn_status pn_onnx_grow(void *array, size_t *capacity, size_t n,
                                      size_t element_bytes);
 /** As a C string, valid until the next call; NULL when there is no memory. */
 const char *pn_onnx_text(pn_onnx *o, pn_bytes b);
+/** Counted from the file's beginning; of what was written anew, from its own. */
 size_t pn_onnx_place(const pn_onnx *o, pn_bytes b);
+/** To read the message b. */
+pn_wire pn_onnx_wire(const pn_onnx *o, pn_bytes b, int depth);
+/** An OperatorSetIdProto; of another domain than ONNX's: nothing. */
+PN_MUST_CHECK pn_status pn_onnx_read_opset(pn_onnx *o, const pn_wire *outer,
+                                           const pn_wire_field *field, int64_t *opset);
+/** The model's own functions become nodes: o->nodes and o->opsets anew. */
+PN_MUST_CHECK pn_status pn_onnx_inline_functions(pn_onnx *o);
 bool pn_bytes_are(pn_bytes b, const char *text);
 /** Value of exactly that name; PN_NONE. */
 int pn_onnx_find(pn_onnx *o, pn_bytes name);

@@ -29,8 +29,7 @@ static pn_status read_number(pn_onnx *o, pn_bytes text, const char *what, int64_
 
 pn_status pn_onnx_read_external(pn_onnx *o, pn_onnx_external *x, pn_bytes entry)
 {
-    pn_wire w = {
-        .file = o->file.file, .at = entry.at, .end = entry.at + entry.size, .depth = 4};
+    pn_wire w = pn_onnx_wire(o, entry, 4);
     pn_wire_field f;
     pn_bytes key = {0}, value = {0};
     pn_status st;

@@ -153,10 +153,7 @@ pn_status pn_onnx_parse_node(pn_onnx *o, pn_bytes node)
     pn_onnx_node *n = &o->node;
     n->name = n->op_type = n->domain = (pn_bytes){0};
     n->inputs.n = n->outputs.n = n->n_attrs = n->n_ints = n->n_floats = n->n_ids = 0;
-    pn_wire w = {.file = o->file.file,
-                 .at = node.at,
-                 .end = node.at + node.size,
-                 .depth = o->file.depth + 2};
+    pn_wire w = pn_onnx_wire(o, node, o->file.depth + 2);
     pn_wire_field f;
     pn_status st;
     while (!(st = pn_wire_next(&w, &f, o->err))) {

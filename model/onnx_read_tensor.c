@@ -83,11 +83,6 @@ static pn_status tensor_field(pn_onnx *o, tensor *t, const pn_wire_field *f)
     }
 }
 
-static pn_wire reader_of(const pn_onnx *o, pn_bytes b)
-{
-    return (pn_wire){.file = o->file.file, .at = b.at, .end = b.at + b.size, .depth = 3};
-}
-
 /* the typed field that ONNX stores this type in; 0: raw only */
 static uint32_t field_of_type(pn_dtype type)
 {
@@ -139,7 +134,7 @@ static pn_status walk_numbers(pn_onnx *o, const tensor *t, unsigned char *to,
                            : t->field == 10 ? PN_WIRE_FIXED64
                                             : PN_WIRE_VARINT;
     size_t size = pn_dtype_size((pn_dtype)t->type);
-    pn_wire w = reader_of(o, t->message);
+    pn_wire w = pn_onnx_wire(o, t->message, 3);
     pn_wire_field f;
     pn_status st;
     *count = 0;
@@ -185,7 +180,7 @@ bool pn_onnx_is_narrowed(int64_t dtype)
 
 static pn_status read_tensor(pn_onnx *o, tensor *t, size_t *size)
 {
-    pn_wire w = reader_of(o, t->message);
+    pn_wire w = pn_onnx_wire(o, t->message, 3);
     pn_wire_field f;
     pn_status st;
     while (!(st = pn_wire_next(&w, &f, o->err))) {

@@ -18,6 +18,7 @@ node = helper.make_node
 rng = np.random.default_rng(1)
 cases = {}
 opsets = {}  # of cases that are not of opset 13
+functions = {}  # of cases that have their own
 
 
 def r(*shape):
@@ -302,6 +303,41 @@ def other_axes():
         {"w": r(16, 16, 3, 3, 3) * 0.1, "b": r(16), **statistics(16), "wf": r(288, 5)}, ("y", "r"))
 
 
+def own_functions():
+    """Functions of the model's own, as PyTorch and onnxscript write them: attributes with and without defaults, one
+    function in another, inputs left out, outputs that nobody wants, another opset inside."""
+    def function(name, inputs, outputs, nodes, attributes=(), defaults=(), opset=13, domain="own"):
+        imports = [helper.make_opsetid("", opset), helper.make_opsetid("own", 1)]
+        return helper.make_function(domain, name, inputs, outputs, nodes, imports, attributes, defaults)
+
+    def refer(n, **attributes):
+        for key, (of, kind) in attributes.items():
+            a = n.attribute.add()
+            a.name, a.ref_attr_name, a.type = key, of, kind
+        return n
+
+    real, whole, many = onnx.AttributeProto.FLOAT, onnx.AttributeProto.INT, onnx.AttributeProto.INTS
+    unit = function("Unit", ["x", "w", "b"], ["y", "c"], [
+        refer(node("Conv", ["x", "w", "b"], ["c"]), pads=("pads", many), strides=("strides", many)),
+        refer(node("LeakyRelu", ["c"], ["y"]), alpha=("slope", real))],
+        ["pads", "strides"], [helper.make_attribute("slope", 0.25)])
+    mean = function("Centre", ["x"], ["y"], [
+        node("Constant", [], ["half"], value=numpy_helper.from_array(floats(0.5))), node("ReduceMean", ["x", "axes"], ["m"]),
+        node("Constant", [], ["axes"], value=numpy_helper.from_array(ints(2, 3))), node("Mul", ["m", "half"], ["h"]),
+        node("Sub", ["x", "h"], ["y"])], opset=18)
+    mean.node.insert(0, mean.node.pop(2))
+    both = function("Both", ["x", "w", "b"], ["y", "i"], [
+        node("Identity", ["x"], ["i"]), node("Unit", ["x", "w"], ["u", "unread"], domain="own", pads=[1, 1, 1, 1], strides=[1, 1]),
+        node("Unit", ["u", "w", "b"], ["v", "c"], domain="own", pads=[1, 1, 1, 1], strides=[1, 1], slope=0.75),
+        node("Add", ["v", "c"], ["y"])])
+    at(18, "functions", (4, 6, 5), [
+        node("Both", ["x", "w", "b"], ["p", "q"], domain="own"), node("Centre", ["p"], ["r"], domain="own"),
+        node("Centre", ["q"], ["t"], domain="own"), node("Unit", ["t", "w2"], ["u", "unread"], domain="own", strides=[2, 1]),
+        node("Relu", ["r"], ["y"])],
+        {"w": r(4, 4, 3, 3) * 0.3, "b": r(4), "w2": r(3, 4, 2, 2)}, ("y", "q", "u"))
+    functions["functions"] = [both, mean, unit]
+
+
 def write(folder, name, shape, nodes, consts, outputs):
     graph = helper.make_graph(
         nodes, name, [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *shape])],
@@ -309,7 +345,8 @@ def write(folder, name, shape, nodes, consts, outputs):
         [numpy_helper.from_array(np.asarray(v) if isinstance(v, np.generic) else np.ascontiguousarray(v), k)
          for k, v in consts.items()])
     opset = 14 if "HardSwish" in name else opsets.get(name, 13)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    imports = [helper.make_opsetid("", opset)] + [helper.make_opsetid("own", 1)] * (name in functions)
+    model = helper.make_model(graph, opset_imports=imports, functions=functions.get(name, []))
     model.ir_version = 7 if opset < 15 else 9
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
@@ -440,6 +477,7 @@ def main():
     with_own_numbers(of_exporters)
     with_own_numbers(products)
     with_own_numbers(other_axes)
+    with_own_numbers(own_functions)
     for name, (shape, nodes, consts, outputs) in cases.items():
         write(sys.argv[1], name, shape, nodes, consts, outputs)
 

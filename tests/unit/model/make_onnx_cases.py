@@ -287,6 +287,47 @@ def metadata(model):
 
 case("metadata", [n("Relu", "x")], edit=metadata)
 
+
+# functions of a model's own
+def with_functions(name, verdict, bodies, nodes=None, opsets=(13,), edit=None):
+    """bodies: name -> nodes, each function from x to y, in the order of the names"""
+    def add(model):
+        model.opset_import.append(helper.make_opsetid("own", 1))
+        imports = [helper.make_opsetid("", v) for v in opsets] + [helper.make_opsetid("own", 1)]
+        for key, body in bodies.items():
+            model.functions.append(helper.make_function("own", key, ["x"], ["y"], body, imports))
+        if edit:
+            edit(model)
+
+    case("functions_" + name, nodes or [call(next(iter(bodies)), "x")], edit=add, run=False, verdict=verdict)
+    if verdict == "ok":
+        cases[-1] = cases[-1][:2] + ("y Nx3x9x12\n", "ok")
+
+
+def call(function, inputs, outputs="y"):
+    return n(function, inputs, outputs, domain="own")
+
+
+def twice(model):
+    model.functions.append(model.functions[0])
+
+
+relu = [n("Relu", "x")]
+with_functions("one", "ok", {"f": relu})
+with_functions("unused", "ok", {"f": [n("Nonsense", "x")]}, [n("Relu", "x")])
+with_functions("of_a_name_like_an_operators", "ok", {"Relu": [n("Neg", "x")]}, [n("Relu", "x", "a"), call("Relu", "a")])
+with_functions("of_later_opset", "ok", {"f": [n("Split", "x", "a,b,c", axis=1, num_outputs=3), n("Concat", "a,c,b", axis=1)]},
+               opsets=(18,))
+with_functions("twice", "format twice", {"f": relu}, edit=twice)
+with_functions("itself", "format calls itself", {"f": [call("f", "x")]})
+with_functions("circle", "format calls itself", {"f": [call("g", "x")], "g": [call("h", "x")], "h": [call("g", "x")]})
+with_functions("deep", "format too deep", {"f%d" % i: [call("f%d" % (i + 1), "x")] for i in range(70)} | {"f70": relu})
+with_functions("without_result", "format nothing makes", {"f": [n("Relu", "x", "a")]})
+with_functions("reads_nothing", "format reads", {"f": [n("Relu", "z")]})
+with_functions("of_no_opset", "unsupported opset 99", {"f": relu}, opsets=(99,))
+with_functions("unknown", "unsupported own.g", {"f": [call("g", "x")]})
+with_functions("no_input", "format Relu", {"f": relu}, [n("Relu", "x", "a"), call("f", "")])
+
 here = os.path.dirname(os.path.abspath(__file__))
 with open(os.path.join(here, "onnx_cases.bin"), "wb") as f:
     for parts in cases:

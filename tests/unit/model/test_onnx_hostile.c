@@ -191,6 +191,50 @@ static void a_long_chain_written_backwards_is_sorted(void **state)
     pn_wire_out_fini(&out);
 }
 
+/* f0 calls f1 twice, that calls f2 twice ... the last has `n_last` nodes */
+static pn_status try_doubling(int n_last)
+{
+    enum { FUNCTIONS = 40 };
+    pn_wire_out model = {0}, f = {0}, node = {0}, graph = {0};
+    char name[16];
+    pn_wire_put_int(&model, 1, 9);
+    for (int i = 0; i < FUNCTIONS; i++) {
+        snprintf(name, sizeof(name), "f%d", i);
+        pn_wire_put_text(&f, 1, name);
+        pn_wire_put_text(&f, 10, "own");
+        snprintf(name, sizeof(name), "f%d", i + 1);
+        for (int k = 0; k < (i == FUNCTIONS - 1 ? n_last : 2); k++) {
+            pn_wire_put_text(&node, 2, k ? "a" : "b");
+            pn_wire_put_text(&node, 4, i == FUNCTIONS - 1 ? "Relu" : name);
+            pn_wire_put_text(&node, 7, i == FUNCTIONS - 1 ? "" : "own");
+            pn_wire_put_message(&f, 7, &node);
+        }
+        pn_wire_put_message(&model, 25, &f);
+    }
+    pn_wire_put_text(&node, 2, "y");
+    pn_wire_put_text(&node, 4, "f0");
+    pn_wire_put_text(&node, 7, "own");
+    pn_wire_put_message(&graph, 1, &node);
+    pn_wire_put_bytes(&graph, 12, "", 0);
+    pn_wire_put_message(&model, 7, &graph);
+    pn_wire_put_int(&f, 2, 13);
+    pn_wire_put_message(&model, 8, &f);
+    assert_false(model.failed);
+    pn_status st = try_bytes(model.bytes, model.size);
+    pn_wire_out_fini(&model);
+    pn_wire_out_fini(&f);
+    pn_wire_out_fini(&node);
+    pn_wire_out_fini(&graph);
+    return st;
+}
+
+static void functions_that_double_are_refused_before_they_are_many(void **state)
+{
+    (void)state;
+    assert_int_equal(try_doubling(0), PN_EUNSUPPORTED);
+    assert_int_equal(try_doubling(1), PN_EUNSUPPORTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +243,7 @@ int main(void)
         cmocka_unit_test(a_tensor_that_claims_terabytes_is_an_error),
         cmocka_unit_test(many_empty_nodes_are_an_error_and_little_memory),
         cmocka_unit_test(deep_nesting_where_no_message_is_expected_is_skipped),
+        cmocka_unit_test(functions_that_double_are_refused_before_they_are_many),
         cmocka_unit_test(a_long_chain_written_backwards_is_sorted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,54 @@
+/** @file onnx_functions.h  What the two files that put a model's functions in line share.
+ */
+#ifndef PN_MODEL_ONNX_FUNCTIONS_H
+#define PN_MODEL_ONNX_FUNCTIONS_H
+
+#include "model/onnx_read.h"
+
+/** What a node or a function is called by. */
+typedef struct pn_fn_key {
+    pn_bytes name, domain, overload;
+} pn_fn_key;
+
+typedef struct pn_fn_def {
+    pn_fn_key key;
+    pn_bytes message;
+    pn_onnx_list inputs, outputs, nodes;
+    pn_onnx_list defaults; /**< AttributeProto */
+    int64_t opset;         /**< 0: the model's */
+    bool is_read, is_open; /**< open: its body is being put in line */
+} pn_fn_def;
+
+/** A node that calls a function. */
+typedef struct pn_fn_call {
+    pn_onnx_list inputs, outputs, attrs;
+    pn_fn_def *def;
+    pn_bytes prefix; /**< of the names inside: an output is unique in its graph */
+} pn_fn_call;
+
+/** A node of the result: in the file, or where the block will be. */
+typedef struct pn_fn_piece {
+    const unsigned char *at; /**< NULL: at `offset` of the block */
+    size_t offset, size;
+    int64_t opset;
+} pn_fn_piece;
+
+typedef struct pn_fn_inliner {
+    pn_onnx *o;
+    pn_fn_def *defs; /**< sorted by key */
+    size_t n_defs;
+    pn_fn_piece *pieces;
+    size_t n_pieces, pieces_capacity;
+    pn_wire_out block;
+    size_t left;
+    int depth;
+} pn_fn_inliner;
+
+/** Take from the budget. @return PN_EUNSUPPORTED where it does not suffice */
+PN_MUST_CHECK pn_status pn_fn_spend(pn_fn_inliner *x, size_t cost);
+/** A node of a function's body as it is for the caller: its names, its attributes. */
+PN_MUST_CHECK pn_status pn_fn_write_node(pn_fn_inliner *x, const pn_fn_call *c,
+                                         pn_bytes node, pn_wire_out *w);
+int pn_fn_compare_bytes(pn_bytes a, pn_bytes b);
+
+#endif
