@@ -103,6 +103,10 @@ bool pn_scalar_is_null(const char *text)
 
 void pn_real_text(double v, char buf[PN_REAL_TEXT])
 {
+    if (v == 0 && signbit(v)) { /* "-0" is read as a whole number, which has no sign */
+        snprintf(buf, PN_REAL_TEXT, "-0.0");
+        return;
+    }
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(buf, PN_REAL_TEXT, "%.*g", digits, v);
         if (strtod(buf, NULL) == v) return;

@@ -106,7 +106,8 @@ static void real_text_is_short_and_reads_back(void **state)
     static const struct {
         double v;
         const char *text;
-    } cases[] = {{0.1, "0.1"}, {127, "127"}, {0.0078125, "0.0078125"}, {1e300, "1e+300"}};
+    } cases[] = {{0.1, "0.1"},      {127, "127"}, {0.0078125, "0.0078125"},
+                 {1e300, "1e+300"}, {0.0, "0"},   {-0.0, "-0.0"}};
     char buf[PN_REAL_TEXT];
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         pn_real_text(cases[i].v, buf);
