@@ -8,9 +8,9 @@
 
 #include "engine/ops/ops.h"
 
-/* Gathered rows of a tile: half of what a large second-level cache holds, but enough rows
- * that a product need not read its weights too often. */
-#define TILE_FLOATS (512 * 1024)
+/* Gathered rows of a tile: half a second-level cache, but enough rows that a product need
+ * not read its weights too often. */
+#define TILE_FLOATS (128 * 1024)
 #define TILE_PIXELS_MIN 64
 #define TILE_PIXELS_MAX 512
 #define TILE_CHANNELS 256
