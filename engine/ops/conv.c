@@ -1,8 +1,8 @@
 /* Convolution as a matrix product: output pixels are the rows, kernel taps times input
  * channels the depth, output channels the columns. A task is one image, one tile of
- * pixels and one tile of channels, cut by the layer's shape alone (a library's bits may
- * depend on the size of a product). A 1x1 without stride multiplies the map as it lies;
- * all others gather their rows into scratch first. */
+ * pixels and one tile of channels, cut by the layer's shape alone where a library's bits
+ * may depend on the size of a product. A 1x1 without stride multiplies the map as it
+ * lies; all others gather their rows into scratch first. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +14,8 @@
 #define TILE_PIXELS_MIN 64
 #define TILE_PIXELS_MAX 512
 #define TILE_CHANNELS 256
+#define MANY_TASKS 8 /* a thread */
+#define SPLIT_PIXELS_MIN 24
 
 static int64_t round_to(int64_t n, int64_t unit)
 {
@@ -148,14 +150,40 @@ static void multiply(const pn_run *r, const pn_layer *l, int64_t image, pn_gemm 
     if (!g->after) k->epilogue(&e);
 }
 
+static int64_t pixels_of(const pn_run *r, const pn_layer *l)
+{
+    const pn_shape *y = &r->m->tensors[l->out].shape;
+    return y->dim[1] * y->dim[2];
+}
+
+/* Tiles of an image's pixels: more than were prepared where every thread then gets the
+ * same. Many tiles come out even anyhow. */
+static int64_t pixel_tiles(const pn_run *r, const pn_layer *l)
+{
+    const pn_conv *c = &l->u.conv;
+    const int64_t pixels = pixels_of(r, l), each = c->n_channel_tiles * r->n;
+    int64_t tiles = c->n_pixel_tiles;
+    if (!r->m->kernels.gemm_is_chained || tiles * each >= MANY_TASKS * r->threads)
+        return tiles;
+    while (tiles * each % r->threads && (tiles + 1) * SPLIT_PIXELS_MIN <= pixels)
+        tiles++;
+    return tiles * each % r->threads ? c->n_pixel_tiles : tiles;
+}
+
+static int64_t conv_tasks(const pn_run *r, const pn_layer *l)
+{
+    return pixel_tiles(r, l) * l->u.conv.n_channel_tiles * r->n;
+}
+
 static void conv_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t task,
                       float *scratch)
 {
     const pn_conv *c = &l->u.conv;
     const pn_tensor *tx = &r->m->tensors[l->in[0]], *ty = &r->m->tensors[l->out];
-    const int64_t wide = ty->shape.dim[2], pixels = ty->shape.dim[1] * wide;
-    const int64_t p0 = task / c->n_channel_tiles * c->tile_pixels;
-    const int64_t p1 = pn_min64(pixels, p0 + c->tile_pixels);
+    const int64_t wide = ty->shape.dim[2], pixels = pixels_of(r, l);
+    const int64_t tiles = pixel_tiles(r, l), tile = task / c->n_channel_tiles % tiles;
+    const int64_t p0 = tile * pixels / tiles, p1 = (tile + 1) * pixels / tiles;
+    image = task / c->n_channel_tiles / tiles;
     const int64_t n0 = task % c->n_channel_tiles * c->tile_channels;
     const int64_t cin = c->cin / c->group, cout = c->cout / c->group;
     const float *x = pn_run_tensor(r, l->in[0], image);
@@ -188,4 +216,4 @@ static void conv_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t
     }
 }
 
-const pn_layer_ops pn_ops_conv = {conv_prepare, conv_work, NULL};
+const pn_layer_ops pn_ops_conv = {conv_prepare, conv_work, conv_tasks};

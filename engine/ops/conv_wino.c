@@ -155,11 +155,33 @@ static grid grid_of(const pn_run *r, const pn_layer *l)
     return g;
 }
 
+/* Tasks of a run: runs of tiles, and parts of the output channels. With few tiles each
+ * thread takes all of them and some of the channels: the weights are read once, by
+ * whatever thread, and the rows of a product stay enough. */
+typedef struct cut {
+    int64_t runs, parts;
+} cut;
+
+/* fewer tiles a thread than this are few; and a part's channels */
+enum { TILES_MIN = 16, CHANNELS_MIN = 32 };
+
+static cut cut_of(const pn_run *r, const pn_layer *l, const grid *g)
+{
+    const int64_t tiles = g->tiles * r->n, threads = r->threads;
+    const int64_t rounds = pn_ceil_div(tiles, tiles_of_task(&l->u.conv) * threads);
+    int64_t parts = 1; /* of one round: every thread gets the same */
+    while (rounds == 1 && threads % (2 * parts) == 0 &&
+           tiles * parts < TILES_MIN * threads &&
+           l->u.conv.cout % (2 * parts * CHANNELS_MIN) == 0)
+        parts *= 2;
+    return (cut){pn_min64(tiles, rounds * threads / parts), parts};
+}
+
 static int64_t wino_tasks(const pn_run *r, const pn_layer *l)
 {
-    const int64_t tiles = grid_of(r, l).tiles * r->n;
-    const int64_t rounds = pn_ceil_div(tiles, tiles_of_task(&l->u.conv) * r->threads);
-    return pn_min64(tiles, rounds * r->threads); /* every thread gets the same */
+    const grid g = grid_of(r, l);
+    const cut all = cut_of(r, l, &g);
+    return all.runs * all.parts;
 }
 
 typedef struct spot {
@@ -191,8 +213,10 @@ static void transform_in(const pn_run *r, const pn_layer *l, const grid *g, int6
     g->wino->input(planes, plane, pixels, (size_t)l->u.conv.cin);
 }
 
+/* Channels n0 .. n0 + n of one tile; `planes` begins with channel n0. */
 static void transform_out(const pn_run *r, const pn_layer *l, const grid *g, int64_t tile,
-                          const float *planes, size_t plane, float *dump)
+                          const float *planes, size_t plane, float *dump, int64_t n0,
+                          size_t n)
 {
     enum { N = PN_WINO_OUT_MAX * PN_WINO_OUT_MAX };
     const int64_t out = g->wino->out;
@@ -200,8 +224,9 @@ static void transform_out(const pn_run *r, const pn_layer *l, const grid *g, int
     const bool adds = l->residual != PN_NONE;
     const int64_t ldy = r->m->tensors[l->out].pixel_stride;
     const int64_t ldr = adds ? r->m->tensors[l->residual].pixel_stride : 0;
-    float *y = pn_run_tensor(r, l->out, s.image), *pixels[N];
-    const float *add = adds ? pn_run_tensor(r, l->residual, s.image) : NULL, *residual[N];
+    float *y = pn_run_tensor(r, l->out, s.image) + n0, *pixels[N];
+    const float *add = adds ? pn_run_tensor(r, l->residual, s.image) + n0 : NULL;
+    const float *residual[N];
     for (int64_t i = 0; i < out; i++)
         for (int64_t j = 0; j < out; j++) {
             const int64_t py = s.top + i, px = s.left + j, at = py * g->w + px;
@@ -209,11 +234,12 @@ static void transform_out(const pn_run *r, const pn_layer *l, const grid *g, int
             pixels[i * out + j] = is_inside ? y + at * ldy : dump;
             residual[i * out + j] = adds && is_inside ? add + at * ldr : dump;
         }
-    const size_t n = (size_t)l->u.conv.cout;
-    g->wino->output(pixels, adds ? residual : NULL, planes, plane, n, l->u.conv.bias_f32,
-                    l->act.lo, l->act.hi);
-    for (int i = 0; l->act.kind != PN_ACT_CLAMP && i < out * out; i++)
-        r->m->kernels.act(pixels[i], pixels[i], n, &l->act);
+    g->wino->output(pixels, adds ? residual : NULL, planes, plane, n,
+                    l->u.conv.bias_f32 + n0, l->act.lo, l->act.hi);
+    pn_act act = l->act;
+    if (act.slope) act.slope += n0;
+    for (int i = 0; act.kind != PN_ACT_CLAMP && i < out * out; i++)
+        r->m->kernels.act(pixels[i], pixels[i], n, &act);
 }
 
 static void wino_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t task,
@@ -222,10 +248,12 @@ static void wino_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t
     (void)image;
     const pn_conv *c = &l->u.conv;
     const grid g = grid_of(r, l);
-    const int64_t tiles = g.tiles * r->n, n_tasks = wino_tasks(r, l);
-    const int64_t t0 = task * tiles / n_tasks, n = (task + 1) * tiles / n_tasks - t0;
+    const cut all = cut_of(r, l, &g);
+    const int64_t tiles = g.tiles * r->n, run = task / all.parts;
+    const int64_t t0 = run * tiles / all.runs, n = (run + 1) * tiles / all.runs - t0;
+    const int64_t channels = c->cout / all.parts, n0 = task % all.parts * channels;
     const size_t planes = (size_t)(g.wino->in * g.wino->in);
-    const size_t ldv = plane_stride(c->cin), ldm = plane_stride(c->cout);
+    const size_t ldv = plane_stride(c->cin), ldm = plane_stride(channels);
     const size_t v_plane = (size_t)n * ldv + PN_PANEL,
                  m_plane = (size_t)n * ldm + PN_PANEL;
     float *zeros = scratch, *dump = zeros + c->cin, *v = dump + c->cout;
@@ -240,13 +268,15 @@ static void wino_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t
                            .ldc = ldm,
                            .lda = ldv,
                            .m = (size_t)n,
-                           .n = (size_t)c->cout,
+                           .n = (size_t)channels,
                            .k = (size_t)c->cin,
-                           .n_all = (size_t)c->cout};
+                           .n_all = (size_t)c->cout,
+                           .n0 = (size_t)n0};
         r->m->kernels.gemm(&p);
     }
     for (int64_t t = 0; t < n; t++)
-        transform_out(r, l, &g, t0 + t, products + (size_t)t * ldm, m_plane, dump);
+        transform_out(r, l, &g, t0 + t, products + (size_t)t * ldm, m_plane, dump, n0,
+                      (size_t)channels);
 }
 
 const pn_layer_ops pn_ops_conv_wino = {wino_prepare, wino_work, wino_tasks};

@@ -28,8 +28,8 @@ static net make_net(void)
     x = net_pool(&n, PN_OP_MAX_POOL, NULL, x, 3, 2);
     y = net_conv(&n, NULL, x, 32, 32, 3, 1, 32);
     x = net_concat(&n, NULL, x, net_unary(&n, PN_OP_SIGMOID, NULL, y));
-    x = net_conv(&n, NULL, x, 64, 48, 3, 1, 1); /* and without */
-    x = net_conv(&n, NULL, x, 48, 288, 1, 1, 1);
+    x = net_conv(&n, NULL, x, 64, 64, 3, 1, 1); /* and without */
+    x = net_conv(&n, NULL, x, 64, 288, 1, 1, 1);
     y = net_conv(&n, NULL, x, 288, 64, 3, 2, 4);
     y = net_pool(&n, PN_OP_AVERAGE_POOL, "pool", y, 2, 2);
     x = net_fc(&n, "fc", y, 64 * 9, 200);
