@@ -27,9 +27,9 @@ typedef struct check {
     void *block; /* the arena's */
     float *arena, *scratch;
     size_t scratch_floats;
-    int segment; /* that the next layer is of */
-    int threads; /* of the engine */
-    bool walks_ahead;
+    int segment;     /* that the next layer is of */
+    int threads;     /* of the engine */
+    pn_share *share; /* NULL: nobody walks ahead */
 } check;
 
 static pn_status no_memory(pn_err *err)
@@ -269,9 +269,9 @@ static void drop_values(check *c, const pn_layer *l)
 
 /* ---- the walk, a layer ahead ---- */
 
-/* While the engine works on one layer, another thread walks to the values of the next.
- * Between begin_step() and end_step() the walk is that thread's, but for values that
- * earlier layers keep. */
+/* While the engine works on one layer, another thread walks to the values of the next;
+ * when it has judged its own it helps there. Between begin_step() and end_step() the walk
+ * is that thread's, but for values that earlier layers keep. */
 typedef struct steps {
     check *c;
     const pn_layer *layer;
@@ -293,9 +293,11 @@ static void *reach_layer(void *arg)
 
 static void *reach_alone(void *arg)
 {
+    const steps *s = arg;
     const int before = pn_team_alone(); /* this thread's own setting */
     reach_layer(arg);
     pn_team_restore(before);
+    pn_share_end(s->c->w->share);
     return NULL;
 }
 
@@ -303,16 +305,25 @@ static void begin_step(steps *s, int layer)
 {
     if (layer >= s->c->m->n_layers) return;
     s->layer = &s->c->m->layers[layer];
-    s->is_running =
-        s->c->walks_ahead && pthread_create(&s->thread, NULL, reach_alone, s) == 0;
+    if (s->c->w->share) {
+        pn_share_begin(s->c->w->share);
+        s->is_running = pthread_create(&s->thread, NULL, reach_alone, s) == 0;
+    }
     if (!s->is_running) reach_layer(s);
+}
+
+static void wait_for_walk(steps *s)
+{
+    if (!s->is_running) return;
+    pn_share_help(s->c->w->share);
+    pthread_join(s->thread, NULL);
+    s->is_running = false;
 }
 
 /* @return PN_END where the numbers have left float's range */
 static pn_status end_step(steps *s, pn_err *err)
 {
-    if (s->is_running) pthread_join(s->thread, NULL);
-    s->is_running = false;
+    wait_for_walk(s);
     if (s->st) return pn_fail(err, s->st, "%s", pn_err_text(&s->err));
     return s->c->w->not_finite != PN_NONE ? PN_END : PN_OK;
 }
@@ -331,7 +342,7 @@ static pn_status check_each(check *c, pn_err *err)
         st = check_layer(c, &c->m->layers[i], err);
         if (!st) leave_segment(c, i);
     }
-    if (s.is_running) pthread_join(s.thread, NULL);
+    wait_for_walk(&s);
     pn_err_clear(&s.err);
     return st == PN_END ? PN_OK : st;
 }
@@ -425,6 +436,7 @@ static pn_status check_once(check *c, const pn_parity_opts *o, pn_err *err)
     pn_err own = {0};
     pn_status st = pn_walk64_new(&c->w, c->g, err);
     if (st) return st;
+    c->w->share = c->share;
     st = pn_model_outline(&c->m, c->run, &mo, &own);
     c->out->is_engines_gap = st != PN_OK;
     st = unless_unsupported(c, st, &own, err);
@@ -441,6 +453,7 @@ static void check_fini(check *c)
     free(c->scratch);
     pn_model_free(&c->m);
     pn_walk64_free(&c->w);
+    pn_share_free(&c->share);
 }
 
 pn_status pn_parity_between(pn_parity *out, const pn_graph *g, const pn_graph *run,
@@ -450,10 +463,12 @@ pn_status pn_parity_between(pn_parity *out, const pn_graph *g, const pn_graph *r
     pn_status st = PN_OK;
     do {
         check c = {.out = out, .g = g, .run = run, .threads = o->threads};
-        c.walks_ahead = o->threads > 1;
-        c.threads -= c.walks_ahead;
+        if (o->threads > 1) {
+            c.threads--;
+            c.share = pn_share_new();
+        }
         out->worst = -1;
-        st = check_once(&c, o, err);
+        st = c.share || o->threads == 1 ? check_once(&c, o, err) : no_memory(err);
         check_fini(&c);
     } while (!st && try_smaller(out, g, o));
     pn_team_restore(before);

@@ -21,6 +21,29 @@ int64_t pn_block_load(const pn_array64 *x, int64_t first, int64_t end, bool boun
     return first + b->n;
 }
 
+/* Long enough that a part is no matter of waking up, short enough for a cache. */
+enum { PART = 64 * PN_BLOCK64 };
+
+typedef struct parts {
+    pn_blocks_fn *f;
+    const void *arg;
+    int64_t n;
+} parts;
+
+static pn_status do_part(void *arg, int64_t task)
+{
+    const parts *p = arg;
+    const int64_t first = task * PART;
+    p->f(p->arg, first, p->n - first < PART ? p->n : first + PART);
+    return PN_OK;
+}
+
+pn_status pn_blocks_run(const pn_walk64 *w, pn_blocks_fn *f, const void *arg, int64_t n)
+{
+    parts p = {f, arg, n};
+    return pn_share_run(w->share, do_part, &p, (n + PART - 1) / PART);
+}
+
 pn_array64 *pn_oracle_out_over(pn_walk64 *w, const pn_node *n, const pn_array64 *x)
 {
     const int in = n->inputs[0];

@@ -19,6 +19,12 @@ typedef struct pn_block64 {
 int64_t pn_block_load(const pn_array64 *x, int64_t first, int64_t end, bool bounds,
                       pn_block64 *b);
 
+/** Elements first .. end of one operator, on any thread. */
+typedef void pn_blocks_fn(const void *arg, int64_t first, int64_t end);
+/** All elements 0 .. n - 1, parts of them shared. @return PN_OK */
+PN_MUST_CHECK pn_status pn_blocks_run(const pn_walk64 *w, pn_blocks_fn *f,
+                                      const void *arg, int64_t n);
+
 /** Output 0, with room for bounds if the walk has them; *x, a copy of what input 0 is,
  * may have become its room, so that an element of x must be read before that of the
  * output is written. NULL without memory. */

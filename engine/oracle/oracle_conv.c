@@ -11,6 +11,7 @@
 
 /* A convolution by the numbers: channels in and out of a group, taps, pixels. */
 typedef struct conv64 {
+    pn_share *share;
     const pn_value *weights;
     pn_window64 win;
     int64_t group, cin, cout, taps, pixels_in, pixels, roundings;
@@ -137,9 +138,27 @@ static void fill_row(const panel *p, int64_t k)
         pn_magnitudes(p->windows + k * p->n_all, p->n, p->magnitudes + k * p->n_all);
 }
 
-static pn_status multiply_rows(const panel *p, int64_t first, int64_t rows)
+/* Rows of windows that one task fills. */
+static int64_t rows_at_once(const panel *p)
 {
+    return p->n < (1 << 15) ? (1 << 15) / p->n + 1 : 1;
+}
+
+static pn_status fill_rows(void *arg, int64_t task)
+{
+    const panel *p = arg;
+    const int64_t all = p->c->cin * p->c->taps, n = rows_at_once(p), first = task * n;
+    for (int64_t k = first; k < all && k < first + n; k++)
+        fill_row(p, k);
+    return PN_OK;
+}
+
+static pn_status multiply_rows(void *arg, int64_t task)
+{
+    const panel *p = arg;
     const conv64 *c = p->c;
+    const int64_t first = task * p->rows;
+    const int64_t rows = c->cout - first < p->rows ? c->cout - first : p->rows;
     const int64_t k = c->cin * c->taps, channel = p->group * c->cout + first;
     const int64_t at = channel * c->pixels + p->first;
     double *weights = malloc((size_t)(rows * k) * sizeof(double));
@@ -167,15 +186,25 @@ static pn_status multiply_rows(const panel *p, int64_t first, int64_t rows)
     return ok ? PN_OK : PN_ENOMEM;
 }
 
-static pn_status convolve_panel(const panel *p)
+static pn_status convolve_panel(panel *p)
 {
     const conv64 *c = p->c;
+    const int64_t n = rows_at_once(p), k = c->cin * c->taps;
     pn_status st = PN_OK;
-    for (int64_t k = 0; k < c->cin * c->taps; k++)
-        fill_row(p, k);
-    for (int64_t o = 0; !st && o < c->cout; o += p->rows)
-        st = multiply_rows(p, o, c->cout - o < p->rows ? c->cout - o : p->rows);
-    return st;
+    if (p->gathered || p->magnitudes)
+        st = pn_share_run(c->share, fill_rows, p, (k + n - 1) / n);
+    return st ? st
+              : pn_share_run(c->share, multiply_rows, p,
+                             (c->cout + p->rows - 1) / p->rows);
+}
+
+/* Outputs of a task: two tasks at least, none so small that the windows, which each packs
+ * anew, weigh more than the product, nor larger than a part. */
+static int64_t rows_of(const conv64 *c, int64_t k)
+{
+    const int64_t half = (c->cout + 1) / 2, part = pn_part_of(c->cout, 2 * k);
+    const int64_t rows = half < 128 ? half : 128;
+    return rows < part ? rows : part;
 }
 
 /* y = the convolution of x, and its bounds if they are to be of sums. */
@@ -190,7 +219,7 @@ static pn_status convolve(const conv64 *c, const double *x, pn_array64 *y)
     pn_status st =
         (gathered || !gathers) && (magnitudes || !c->has_sums) ? PN_OK : PN_ENOMEM;
     panel p = {.c = c, .gathered = gathered, .magnitudes = magnitudes, .y = y};
-    p.rows = pn_part_of(c->cout, k);
+    p.rows = rows_of(c, k);
     for (p.group = 0; !st && p.group < c->group; p.group++) {
         p.x = x + p.group * c->cin * c->pixels_in;
         for (p.first = 0; !st && p.first < c->pixels; p.first += columns) {
@@ -265,12 +294,13 @@ static pn_status convolution(pn_walk64 *w, const pn_node *n, convolve_fn *f)
     pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
     pn_status st = y ? open_conv(w, n, x, y, &c) : PN_ENOMEM;
     if (!st) {
+        c.share = w->share;
         c.roundings = sum->roundings;
         c.has_sums = y->most && sum->kind == PN_SUM_CHAIN;
         st = f(&c, x->x, y);
     }
     if (!st && y->most && !c.has_sums)
-        st = pn_oracle_winograd(c.weights, &c.win, x, sum, y);
+        st = pn_oracle_winograd(w, c.weights, &c.win, x, sum, y);
     if (!st) st = with_bias(w, n, y, c.pixels);
     pn_oracle_done(&room);
     return st;

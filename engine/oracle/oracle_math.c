@@ -115,13 +115,29 @@ static INLINE void apply_block(const function64 *f, const pn_block64 *b, int64_t
     }
 }
 
-static INLINE void apply_all(const function64 *f, const pn_array64 *x, pn_array64 *y)
+typedef struct application {
+    const function64 *f;
+    const pn_array64 *x;
+    pn_array64 *y;
+} application;
+
+static INLINE void apply_as(const function64 *f, const application *a, int64_t first,
+                            int64_t end)
 {
     pn_block64 b;
-    for (int64_t i = 0, next; i < y->n; i = next) {
-        next = pn_block_load(x, i, y->n, y->most != NULL, &b);
-        apply_block(f, &b, i, y);
+    for (int64_t i = first, next; i < end; i = next) {
+        next = pn_block_load(a->x, i, end, a->y->most != NULL, &b);
+        apply_block(f, &b, i, a->y);
     }
+}
+
+static void apply_part(const void *arg, int64_t first, int64_t end)
+{
+    const application *a = arg;
+    if (a->f->op == PN_OP_RELU) /* most of what there is: by a loop of its own */
+        apply_as(&(function64){.op = PN_OP_RELU}, a, first, end);
+    else
+        apply_as(a->f, a, first, end);
 }
 
 static pn_status apply(pn_walk64 *w, const pn_node *n, const function64 *f)
@@ -130,12 +146,10 @@ static pn_status apply(pn_walk64 *w, const pn_node *n, const function64 *f)
     const pn_array64 *in = pn_oracle_in(w, n, 0, &room);
     const pn_array64 x = in ? *in : room;
     pn_array64 *y = in ? pn_oracle_out_over(w, n, &x) : NULL;
-    if (y && f->op == PN_OP_RELU) /* most of what there is: by a loop of its own */
-        apply_all(&(function64){.op = PN_OP_RELU}, &x, y);
-    else if (y)
-        apply_all(f, &x, y);
+    pn_status st =
+        y ? pn_blocks_run(w, apply_part, &(application){f, &x, y}, y->n) : PN_ENOMEM;
     pn_oracle_done(&room);
-    return y ? PN_OK : PN_ENOMEM;
+    return st;
 }
 
 static bool is_whole(int64_t dtype)
@@ -293,13 +307,20 @@ static INLINE void combine_as(pn_op op, const pn_array64 *a, const pn_array64 *b
     }
 }
 
+typedef struct addition {
+    const pn_array64 *a, *b;
+    pn_array64 *y;
+} addition;
+
 /* Operands and result of one shape. */
-static void add_all(const pn_array64 *a, const pn_array64 *b, pn_array64 *y)
+static void add_part(const void *arg, int64_t first, int64_t end)
 {
+    const addition *s = arg;
+    pn_array64 *y = s->y;
     pn_block64 p, q;
-    for (int64_t i = 0, next; i < y->n; i = next) {
-        next = pn_block_load(a, i, y->n, y->most != NULL, &p);
-        pn_block_load(b, i, y->n, y->most != NULL, &q);
+    for (int64_t i = first, next; i < end; i = next) {
+        next = pn_block_load(s->a, i, end, y->most != NULL, &p);
+        pn_block_load(s->b, i, end, y->most != NULL, &q);
         for (int64_t k = 0; k < p.n; k++)
             y->x[i + k] = p.x[k] + q.x[k];
         for (int plane = 0; y->most && plane < 2; plane++) {
@@ -312,12 +333,13 @@ static void add_all(const pn_array64 *a, const pn_array64 *b, pn_array64 *y)
 }
 
 /* y = a op b; y may be a. */
-static void combine(pn_op op, const pn_array64 *a, const pn_array64 *b, pn_array64 *y)
+static pn_status combine(const pn_walk64 *w, pn_op op, const pn_array64 *a,
+                         const pn_array64 *b, pn_array64 *y)
 {
     if ((op == PN_OP_ADD || op == PN_OP_SUM) && a->n == y->n && b->n == y->n)
-        add_all(a, b, y);
-    else
-        combine_as(op, a, b, y);
+        return pn_blocks_run(w, add_part, &(addition){a, b, y}, y->n);
+    combine_as(op, a, b, y);
+    return PN_OK;
 }
 
 /* Of two in the place of the first, if it may be; of many two at a time, from left to
@@ -336,8 +358,7 @@ pn_status pn_oracle_binary(pn_walk64 *w, const pn_node *n)
     for (int i = 1; !st && i < n->n_inputs; i++) {
         pn_array64 other;
         const pn_array64 *b = pn_oracle_in(w, n, i, &other);
-        st = b ? PN_OK : PN_ENOMEM;
-        if (b) combine(n->op, &so_far, b, y);
+        st = b ? combine(w, n->op, &so_far, b, y) : PN_ENOMEM;
         so_far = *y;
         so_far.is_layer = false;
         pn_oracle_done(&other);

@@ -35,23 +35,40 @@ static void scale_map(const pn_array64 *x, int64_t first, int64_t size, double s
     }
 }
 
+typedef struct batch_norm {
+    const pn_array64 *x, *p[4];
+    double epsilon;
+    int64_t pixels;
+    pn_array64 *y;
+} batch_norm;
+
+/* Elements first .. end, the rest of a map at either end of them. */
+static void normalise_part(const void *arg, int64_t first, int64_t end)
+{
+    const batch_norm *b = arg;
+    for (int64_t at = first, next; at < end; at = next) {
+        const int64_t c = at / b->pixels;
+        const double bias = b->p[1]->x[c], mean = b->p[2]->x[c];
+        const double s = b->p[0]->x[c] / sqrt(b->p[3]->x[c] + b->epsilon);
+        next = (c + 1) * b->pixels < end ? (c + 1) * b->pixels : end;
+        scale_map(b->x, at, next - at, s, bias - mean * s, 0x1p-50 * fabs(bias), b->y);
+    }
+}
+
 /* y = s x + t with s = scale / sqrt(variance + epsilon), t = bias - mean s: s and t are
  * rounded once, alone or within the weights before, then product (without FMA) and sum.
  * Both sides make t in double, where bias and mean s may cancel. */
 pn_status pn_oracle_batch_norm(pn_walk64 *w, const pn_node *n)
 {
     pn_array64 room, rooms[4] = {{.x = NULL}};
-    const pn_array64 *p[4], *in = pn_oracle_in(w, n, 0, &room);
+    const pn_array64 *in = pn_oracle_in(w, n, 0, &room);
     const pn_array64 x = in ? *in : room;
     pn_array64 *y = in ? pn_oracle_out_over(w, n, &x) : NULL;
-    const double epsilon = (double)pn_node_float(n, "epsilon", 1e-5F);
-    const int64_t channels = y ? y->shape.dim[1] : 0;
-    pn_status st = y ? open_params(w, n, 4, rooms, p, channels) : PN_ENOMEM;
-    for (int64_t c = 0; !st && c < channels; c++) {
-        const double s = p[0]->x[c] / sqrt(p[3]->x[c] + epsilon);
-        scale_map(&x, c * (y->n / channels), y->n / channels, s,
-                  p[1]->x[c] - p[2]->x[c] * s, 0x1p-50 * fabs(p[1]->x[c]), y);
-    }
+    batch_norm b = {.x = &x, .y = y};
+    b.epsilon = (double)pn_node_float(n, "epsilon", 1e-5F);
+    b.pixels = y ? y->n / y->shape.dim[1] : 1;
+    pn_status st = y ? open_params(w, n, 4, rooms, b.p, y->shape.dim[1]) : PN_ENOMEM;
+    if (!st) st = pn_blocks_run(w, normalise_part, &b, y->n);
     for (int i = 0; i < 4; i++)
         pn_oracle_done(&rooms[i]);
     pn_oracle_done(&room);

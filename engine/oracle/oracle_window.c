@@ -1,7 +1,7 @@
 /* Pools. A maximum rounds nothing: of inputs rounded alike it is the rounded maximum. An
  * average of n is n roundings of the mean magnitude, and two more where it is a mean of
  * means over the third axis; a global one adds rows, then their sums. */
-#include "engine/oracle/walk64.h"
+#include "engine/oracle/block64.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -67,6 +67,26 @@ static void pool_one(const pool64 *p, const pn_array64 *x, int64_t base, const r
                       : off[plane] / size + (double)(n + 3) * PN_U * magnitude / size;
 }
 
+typedef struct pooling {
+    const pool64 *p;
+    const pn_array64 *x;
+    pn_array64 *y;
+} pooling;
+
+static void pool_part(const void *arg, int64_t first, int64_t end)
+{
+    const pooling *all = arg;
+    const pn_window64 *w = &all->p->win;
+    const int64_t *in = w->in, *out = w->out, pixels = out[0] * out[1] * out[2];
+    for (int64_t at = first; at < end; at++) {
+        const int64_t spot = at % pixels, channel = at / pixels;
+        const reach r[3] = {reach_of(w, 0, spot / out[2] / out[1]),
+                            reach_of(w, 1, spot / out[2] % out[1]),
+                            reach_of(w, 2, spot % out[2])};
+        pool_one(all->p, all->x, channel * in[0] * in[1] * in[2], r, all->y, at);
+    }
+}
+
 pn_status pn_oracle_pool(pn_walk64 *w, const pn_node *n)
 {
     pn_array64 room;
@@ -76,15 +96,7 @@ pn_status pn_oracle_pool(pn_walk64 *w, const pn_node *n)
     pn_array64 *y = x ? pn_oracle_out(w, n, 0, true) : NULL;
     pn_status st = y ? PN_OK : PN_ENOMEM;
     if (y && !pn_oracle_window(n, &x->shape, &y->shape, &p.win)) st = PN_EUNSUPPORTED;
-    const int64_t *in = p.win.in, *out = p.win.out;
-    for (int64_t at = 0; !st && at < y->n; at++) {
-        const int64_t spot = at % (out[0] * out[1] * out[2]);
-        const int64_t channel = at / (out[0] * out[1] * out[2]);
-        const reach r[3] = {reach_of(&p.win, 0, spot / out[2] / out[1]),
-                            reach_of(&p.win, 1, spot / out[2] % out[1]),
-                            reach_of(&p.win, 2, spot % out[2])};
-        pool_one(&p, x, channel * in[0] * in[1] * in[2], r, y, at);
-    }
+    if (!st) st = pn_blocks_run(w, pool_part, &(pooling){&p, x, y}, y->n);
     pn_oracle_done(&room);
     return st;
 }

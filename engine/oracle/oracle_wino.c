@@ -305,31 +305,66 @@ static void store_tile(const pn_window64 *w, const tile *t, int64_t channel,
     }
 }
 
-pn_status pn_oracle_winograd(const pn_value *weights, const pn_window64 *w,
-                             const pn_array64 *x, const pn_sum *sum, pn_array64 *y)
+typedef struct bounds {
+    const scheme *s;
+    const pn_value *weights;
+    const pn_window64 *w;
+    const pn_array64 *x;
+    pn_array64 *y;
+    int64_t roundings, cin, cout, n_tiles;
+    int64_t channels; /* of a task */
+    tile *tiles;
+} bounds;
+
+static pn_status do_tile(void *arg, int64_t task)
 {
-    const scheme *s = sum->kind == PN_SUM_WINOGRAD_5 ? &five : &four;
-    const int64_t cin = x->shape.dim[1], cout = y->shape.dim[1];
-    const int64_t high = (w->out[1] + s->out - 1) / s->out;
-    const int64_t wide = (w->out[2] + s->out - 1) / s->out;
-    tile *tiles = calloc((size_t)(high * wide), sizeof(*tiles));
-    double *room = malloc((size_t)cin * 9 * sizeof(double));
-    const bool ok = tiles && room;
-    for (int64_t i = 0; ok && i < high * wide; i++) {
-        tiles[i].s = s;
-        tiles[i].top = i / wide * s->out;
-        tiles[i].left = i % wide * s->out;
-        tile_norms(w, x, cin, sum->roundings, &tiles[i]);
-    }
-    for (int64_t o = 0; ok && o < cout; o++) {
+    const bounds *b = arg;
+    tile_norms(b->w, b->x, b->cin, b->roundings, &b->tiles[task]);
+    return PN_OK;
+}
+
+static pn_status do_channels(void *arg, int64_t task)
+{
+    const bounds *b = arg;
+    const int64_t first = task * b->channels;
+    double *room = malloc((size_t)b->cin * 9 * sizeof(double));
+    if (!room) return PN_ENOMEM;
+    for (int64_t o = first; o < b->cout && o < first + b->channels; o++) {
         double norms[PLANES], most[OUT * OUT], usual[OUT * OUT];
-        kernel_norms(s, weights, o * cin * 9, cin, room, norms);
-        for (int64_t i = 0; i < high * wide; i++) {
-            bound_tile(&tiles[i], norms, most, usual);
-            store_tile(w, &tiles[i], o, most, usual, y);
+        kernel_norms(b->s, b->weights, o * b->cin * 9, b->cin, room, norms);
+        for (int64_t i = 0; i < b->n_tiles; i++) {
+            bound_tile(&b->tiles[i], norms, most, usual);
+            store_tile(b->w, &b->tiles[i], o, most, usual, b->y);
         }
     }
     free(room);
-    free(tiles);
-    return ok ? PN_OK : PN_ENOMEM;
+    return PN_OK;
+}
+
+pn_status pn_oracle_winograd(const pn_walk64 *walk, const pn_value *weights,
+                             const pn_window64 *w, const pn_array64 *x, const pn_sum *sum,
+                             pn_array64 *y)
+{
+    const scheme *s = sum->kind == PN_SUM_WINOGRAD_5 ? &five : &four;
+    const int64_t high = (w->out[1] + s->out - 1) / s->out;
+    const int64_t wide = (w->out[2] + s->out - 1) / s->out;
+    bounds b = {.s = s, .weights = weights, .w = w, .x = x, .y = y};
+    b.roundings = sum->roundings;
+    b.cin = x->shape.dim[1];
+    b.cout = y->shape.dim[1];
+    b.n_tiles = high * wide;
+    b.channels = (b.cout + 7) / 8;
+    b.tiles = calloc((size_t)b.n_tiles, sizeof(*b.tiles));
+    if (!b.tiles) return PN_ENOMEM;
+    for (int64_t i = 0; i < b.n_tiles; i++) {
+        b.tiles[i].s = s;
+        b.tiles[i].top = i / wide * s->out;
+        b.tiles[i].left = i % wide * s->out;
+    }
+    pn_status st = pn_share_run(walk->share, do_tile, &b, b.n_tiles);
+    if (!st)
+        st = pn_share_run(walk->share, do_channels, &b,
+                          (b.cout + b.channels - 1) / b.channels);
+    free(b.tiles);
+    return st;
 }

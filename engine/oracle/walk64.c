@@ -181,10 +181,12 @@ static bool all_finite(const double *x, int64_t n)
     return beyond == 0;
 }
 
-/* Padding with minus infinity is no accident. */
+/* Padding with minus infinity is no accident; a Relu behind a node makes none. */
 static void check_finite(pn_walk64 *w, const pn_node *n)
 {
-    if (w->not_finite != PN_NONE || n->op == PN_OP_PAD) return;
+    const bool is_relu =
+        n->op == PN_OP_RELU && w->g->values[n->inputs[0]].producer != PN_NONE;
+    if (w->not_finite != PN_NONE || n->op == PN_OP_PAD || is_relu) return;
     for (int i = 0; i < n->n_outputs; i++) {
         const pn_array64 *a = n->outputs[i] == PN_NONE ? NULL : &w->values[n->outputs[i]];
         if (a && a->x && !all_finite(a->x, a->n)) w->not_finite = w->next;

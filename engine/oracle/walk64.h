@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/oracle/share.h"
 #include "penult/graph.h"
 
 /** An image's part of a value, and its bounds. */
@@ -55,15 +56,16 @@ typedef struct pn_walk64 {
     const pn_graph *g;
     bool has_bounds;
     pn_array64
-        *values;    /**< by value; x is NULL before it is computed and after its end */
-    int *readers;   /**< by value: nodes that will still read it, and pn_walk64_keep */
-    pn_sum *sums;   /**< by node */
-    int next;       /**< node */
-    int not_finite; /**< first node that made NaN or infinity of finite numbers */
+        *values;     /**< by value; x is NULL before it is computed and after its end */
+    int *readers;    /**< by value: nodes that will still read it, and pn_walk64_keep */
+    pn_sum *sums;    /**< by node */
+    int next;        /**< node */
+    int not_finite;  /**< first node that made NaN or infinity of finite numbers */
+    pn_share *share; /**< lent; NULL: the caller does all alone */
 } pn_walk64;
 
-/** has_bounds, sums and the values' is_layer are the caller's to set before the first
- * step. @return PN_ENOMEM */
+/** has_bounds, sums, share and the values' is_layer are the caller's to set before the
+ * first step. @return PN_ENOMEM */
 PN_MUST_CHECK pn_status pn_walk64_new(pn_walk64 **out, const pn_graph *g, pn_err *err);
 void pn_walk64_free(pn_walk64 **w);
 /** A graph input: n floats of one image, copied. @return PN_EINVAL (another number),
@@ -131,8 +133,8 @@ bool pn_oracle_window(const pn_node *n, const pn_shape *x, const pn_shape *y,
                       pn_window64 *w);
 
 /** Bounds of a 3x3 convolution done by Winograd's algorithm, into y->most and usual. */
-PN_MUST_CHECK pn_status pn_oracle_winograd(const pn_value *weights, const pn_window64 *w,
-                                           const pn_array64 *x, const pn_sum *sum,
-                                           pn_array64 *y);
+PN_MUST_CHECK pn_status pn_oracle_winograd(const pn_walk64 *walk, const pn_value *weights,
+                                           const pn_window64 *w, const pn_array64 *x,
+                                           const pn_sum *sum, pn_array64 *y);
 
 #endif
