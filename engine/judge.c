@@ -2,25 +2,29 @@
 #include "engine/judge.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_RANKS = 5 };
 #define EQUAL_SCORES 1e-6 /* of the greatest */
 
-/* A block of a tensor: where its elements lie in both. */
+/* A block of a tensor, in the order of the value: where its elements lie in both. */
 typedef struct block {
     int ndim;
-    int64_t n, dim[PN_MAX_DIMS], begin[PN_MAX_DIMS];
+    int64_t n, dim[PN_MAX_DIMS];
     int64_t number[PN_MAX_DIMS]; /* elements of the value from one index to the next */
-    const pn_tensor *t;
+    ptrdiff_t stride[PN_MAX_DIMS];
+    int64_t first; /* of the value */
+    ptrdiff_t at;  /* of the tensor's floats */
 } block;
 
 static block whole_of(const pn_tensor *t)
 {
-    block b = {.ndim = t->shape.ndim, .n = 1, .t = t};
+    block b = {.ndim = t->shape.ndim, .n = 1};
     for (int d = b.ndim - 1; d >= 0; d--) {
         b.dim[d] = t->shape.dim[d];
+        b.stride[d] = t->stride[d];
         b.number[d] = b.n;
         b.n *= b.dim[d];
     }
@@ -40,88 +44,191 @@ static block block_of(const pn_layer *l, const pn_tensor *t)
     b.n = 1;
     for (int d = 0; d < b.ndim; d++) {
         b.dim[d] = l->u.copy.dim[d];
-        b.begin[d] = l->u.copy.y_begin[d];
+        b.at += (ptrdiff_t)l->u.copy.y_begin[d] * b.stride[d];
+        b.first += l->u.copy.y_begin[d] * b.number[d];
         b.n *= b.dim[d];
     }
     return b;
 }
 
-/* A row of the block: where its first float lies, and its number in C order. */
-static ptrdiff_t place_of(const block *b, int64_t row, int64_t *number)
+/* The last two dimensions at one index of the others, dimensions that follow each other
+ * in both being one: in the engine a map's channels stand together, in a value its
+ * pixels. */
+typedef struct matrix {
+    int64_t rows, columns;
+    ptrdiff_t row_stride, stride; /* floats */
+    int64_t row_number, next;     /* elements of the value */
+    ptrdiff_t at;
+    int64_t number;
+} matrix;
+
+static block merged(const block *b)
 {
-    const int last = b->ndim - 1;
-    ptrdiff_t at = 0;
-    *number = 0;
-    for (int d = last; d >= 0; d--) {
-        const int64_t k = b->begin[d] + (d == last ? 0 : row % b->dim[d]);
-        if (d < last) row /= b->dim[d];
-        at += (ptrdiff_t)k * b->t->stride[d];
-        *number += k * b->number[d];
+    block m = {.n = b->n, .first = b->first, .at = b->at};
+    for (int d = 0; d < b->ndim; d++) {
+        const int before = m.ndim - 1;
+        if (before >= 0 && m.stride[before] == b->stride[d] * b->dim[d] &&
+            m.number[before] == b->number[d] * b->dim[d])
+            m.dim[before] *= b->dim[d];
+        else
+            m.dim[m.ndim++] = b->dim[d];
+        m.stride[m.ndim - 1] = b->stride[d];
+        m.number[m.ndim - 1] = b->number[d];
     }
-    return at;
+    return m;
 }
 
-/* next: elements of the value from one of a row to the next */
-static int64_t row_of(const block *b, ptrdiff_t *step, int64_t *next)
+static matrix matrix_of(const block *b, int64_t index)
 {
-    *step = b->ndim ? b->t->stride[b->ndim - 1] : 1;
-    *next = b->ndim ? b->number[b->ndim - 1] : 1;
-    return b->ndim ? b->dim[b->ndim - 1] : 1;
+    const int last = b->ndim - 1;
+    matrix m = {.rows = 1, .columns = 1, .at = b->at, .number = b->first};
+    if (last >= 0) {
+        m.columns = b->dim[last];
+        m.stride = b->stride[last];
+        m.next = b->number[last];
+    }
+    if (last >= 1) {
+        m.rows = b->dim[last - 1];
+        m.row_stride = b->stride[last - 1];
+        m.row_number = b->number[last - 1];
+    }
+    for (int d = last - 2; d >= 0; d--) {
+        m.at += (ptrdiff_t)(index % b->dim[d]) * b->stride[d];
+        m.number += index % b->dim[d] * b->number[d];
+        index /= b->dim[d];
+    }
+    return m;
+}
+
+/* A part of a matrix, so small that neither order of reading it leaves the cache. */
+enum { TILE_ROWS = 16, TILE_COLUMNS = 64 };
+
+typedef struct tile {
+    int64_t number, row_number, next; /* in the value */
+    int rows, columns;
+    float x[TILE_ROWS][TILE_COLUMNS];
+} tile;
+
+typedef void tile_fn(void *arg, tile *t);
+
+static void swap_tile(const matrix *m, float *floats, int64_t row, int64_t column,
+                      bool writes, tile *t)
+{
+    float *at =
+        floats + m->at + (ptrdiff_t)row * m->row_stride + (ptrdiff_t)column * m->stride;
+    for (int c = 0; c < t->columns; c++)
+        for (int r = 0; r < t->rows; r++) {
+            float *is = at + r * m->row_stride + c * m->stride;
+            if (writes)
+                *is = t->x[r][c];
+            else
+                t->x[r][c] = *is;
+        }
+}
+
+/* f on all of a block: to read it, or to fill the tiles that are then written. */
+static void each_tile(const block *whole, float *floats, bool writes, tile_fn *f,
+                      void *arg)
+{
+    const block b = merged(whole);
+    tile t;
+    for (int64_t i = 0, done = 0; done < b.n; i++) {
+        const matrix m = matrix_of(&b, i);
+        done += m.rows * m.columns;
+        t.row_number = m.row_number;
+        t.next = m.next;
+        for (int64_t r = 0; r < m.rows; r += TILE_ROWS)
+            for (int64_t c = 0; c < m.columns; c += TILE_COLUMNS) {
+                t.rows = (int)(m.rows - r < TILE_ROWS ? m.rows - r : TILE_ROWS);
+                t.columns =
+                    (int)(m.columns - c < TILE_COLUMNS ? m.columns - c : TILE_COLUMNS);
+                t.number = m.number + r * m.row_number + c * m.next;
+                if (!writes) swap_tile(&m, floats, r, c, false, &t);
+                f(arg, &t);
+                if (writes) swap_tile(&m, floats, r, c, true, &t);
+            }
+    }
+}
+
+static void round_tile(void *arg, tile *t)
+{
+    const double *x = *(const double **)arg;
+    for (int r = 0; r < t->rows; r++)
+        for (int c = 0; c < t->columns; c++)
+            t->x[r][c] = (float)x[t->number + r * t->row_number + c * t->next];
 }
 
 void pn_judge_set(const pn_tensor *t, float *floats, const double *x)
 {
     const block b = whole_of(t);
-    ptrdiff_t step;
-    int64_t next;
-    const int64_t wide = row_of(&b, &step, &next);
-    for (int64_t row = 0; row < b.n / wide; row++) {
-        int64_t number;
-        float *to = floats + place_of(&b, row, &number);
-        for (int64_t i = 0; i < wide; i++)
-            to[i * step] = (float)x[number + i * next];
-    }
+    each_tile(&b, floats, true, round_tile, &x);
 }
 
 /* Equal infinities are no difference; NaN is one without bounds. */
 static double difference(float y, double want)
 {
-    if ((double)y == want) return 0;
-    const double d = fabs((double)y - want);
-    return isnan(d) ? INFINITY : d;
+    const double d = (double)y == want ? 0 : fabs((double)y - want);
+    return d == d ? d : INFINITY;
 }
 
 typedef struct tally {
+    const pn_array64 *want;
     double far, top, used, squares, allowed;
 } tally;
 
-/* One number; the floats compared are roundings themselves, which is u|y| more. */
-static void judge_one(const pn_array64 *want, int64_t k, float got, tally *t)
+/* Some numbers in a row of the value. The floats compared are roundings themselves, which
+ * is u|y| more. */
+typedef struct row {
+    int n;
+    double x[TILE_COLUMNS], most[TILE_COLUMNS], usual[TILE_COLUMNS];
+} row;
+
+static void load_row(const pn_array64 *want, int64_t number, int64_t next, row *r)
 {
-    const double d = difference(got, want->x[k]), rounded = PN_U * pn_mag(want->x[k]);
-    const double most = (want->most ? want->most[k] : rounded) + rounded;
-    const double usual = (want->most ? want->most[want->n + k] : rounded) + rounded;
-    if (d > t->far) t->far = d;
-    if (fabs(want->x[k]) > t->top) t->top = fabs(want->x[k]);
-    if (d > t->used * most) t->used = d / most;
-    t->squares += d * d;
-    t->allowed += usual * usual;
+    for (int i = 0; i < r->n; i++)
+        r->x[i] = want->x[number + i * next];
+    for (int i = 0; i < r->n; i++)
+        r->most[i] = r->usual[i] = PN_U * pn_mag(r->x[i]);
+    const double *most = want->most, *usual = want->usual;
+    for (int i = 0; i < r->n; i++) {
+        r->most[i] += most ? most[number + i * next] : r->most[i];
+        r->usual[i] += most ? usual[number + i * next] : r->usual[i];
+    }
+}
+
+static void judge_row(const row *r, const float *got, tally *t)
+{
+    double d[TILE_COLUMNS];
+    bool is_worse = false;
+    for (int i = 0; i < r->n; i++)
+        d[i] = difference(got[i], r->x[i]);
+    for (int i = 0; i < r->n; i++) {
+        t->far = d[i] > t->far ? d[i] : t->far;
+        t->top = fabs(r->x[i]) > t->top ? fabs(r->x[i]) : t->top;
+        t->squares += d[i] * d[i];
+        t->allowed += r->usual[i] * r->usual[i];
+        is_worse |= d[i] > t->used * r->most[i];
+    }
+    for (int i = 0; is_worse && i < r->n; i++)
+        if (d[i] > t->used * r->most[i]) t->used = d[i] / r->most[i];
+}
+
+static void judge_tile(void *arg, tile *got)
+{
+    tally *t = arg;
+    row r = {.n = got->columns};
+    for (int i = 0; i < got->rows; i++) {
+        load_row(t->want, got->number + i * got->row_number, got->next, &r);
+        judge_row(&r, got->x[i], t);
+    }
 }
 
 void pn_judge_layer(const pn_layer *l, const pn_tensor *t, const float *floats,
                     const pn_array64 *want, pn_parity_layer *out)
 {
     const block b = block_of(l, t);
-    tally sum = {.far = 0};
-    ptrdiff_t step;
-    int64_t next;
-    const int64_t wide = row_of(&b, &step, &next);
-    for (int64_t row = 0; row < b.n / wide; row++) {
-        int64_t k;
-        const float *from = floats + place_of(&b, row, &k);
-        for (int64_t i = 0; i < wide; i++)
-            judge_one(want, k + i * next, from[i * step], &sum);
-    }
+    tally sum = {.want = want};
+    each_tile(&b, (float *)(uintptr_t)floats, false, judge_tile, &sum);
     if (sum.squares > sum.used * sum.used * sum.allowed)
         sum.used = sqrt(sum.squares / sum.allowed);
     out->relative = sum.far > 0 ? sum.far / sum.top : 0;
@@ -130,15 +237,17 @@ void pn_judge_layer(const pn_layer *l, const pn_tensor *t, const float *floats,
 
 bool pn_judge_same(const pn_layer *l, const pn_tensor *t, const float *a, const float *b)
 {
-    const block whole = block_of(l, t);
-    ptrdiff_t step;
-    int64_t number;
-    const int64_t wide = row_of(&whole, &step, &number);
-    for (int64_t row = 0; row < whole.n / wide; row++) {
-        const ptrdiff_t at = place_of(&whole, row, &number);
-        for (int64_t i = 0; i < wide; i++)
-            if (memcmp(a + at + i * step, b + at + i * step, sizeof(*a)) != 0)
-                return false;
+    const block part = block_of(l, t), whole = merged(&part);
+    for (int64_t i = 0, done = 0; done < whole.n; i++) {
+        const matrix m = matrix_of(&whole, i);
+        const int64_t run = m.row_stride == 1 ? m.rows : 1;
+        done += m.rows * m.columns;
+        for (int64_t c = 0; c < m.columns; c++)
+            for (int64_t r = 0; r < m.rows; r += run) {
+                const ptrdiff_t at =
+                    m.at + (ptrdiff_t)r * m.row_stride + (ptrdiff_t)c * m.stride;
+                if (memcmp(a + at, b + at, (size_t)run * sizeof(*a)) != 0) return false;
+            }
     }
     return true;
 }
@@ -172,34 +281,40 @@ static void compare_ranks(const double *got, const double *want, int64_t n, doub
     }
 }
 
+typedef struct ends {
+    const double *want;
+    double *got; /* in the order of the value */
+    double far, top, squares, all;
+} ends;
+
+static void compare_tile(void *arg, tile *t)
+{
+    ends *e = arg;
+    for (int r = 0; r < t->rows; r++)
+        for (int c = 0; c < t->columns; c++) {
+            const int64_t k = t->number + r * t->row_number + c * t->next;
+            const double d = difference(t->x[r][c], e->want[k]);
+            e->got[k] = (double)t->x[r][c];
+            e->far = fmax(e->far, d);
+            e->top = fmax(e->top, fabs(e->want[k]));
+            e->squares += d * d;
+            e->all += e->want[k] * e->want[k];
+        }
+}
+
 pn_status pn_judge_output(const pn_tensor *t, const float *floats, const pn_array64 *want,
                           pn_parity_output *out)
 {
     const block b = whole_of(t);
-    double far = 0, top = 0, squares = 0, all = 0;
-    double *got = malloc((size_t)b.n * sizeof(*got));
-    if (!got) return PN_ENOMEM;
-    ptrdiff_t step;
-    int64_t next;
-    const int64_t wide_row = row_of(&b, &step, &next);
-    for (int64_t row = 0; row < b.n / wide_row; row++) {
-        int64_t k;
-        const float *from = floats + place_of(&b, row, &k);
-        for (int64_t i = 0; i < wide_row; i++, k += next) {
-            const double d = difference(from[i * step], want->x[k]);
-            got[k] = (double)from[i * step];
-            far = fmax(far, d);
-            top = fmax(top, fabs(want->x[k]));
-            squares += d * d;
-            all += want->x[k] * want->x[k];
-        }
-    }
-    out->greatest = far > 0 ? far / top : 0;
-    out->l2 = squares > 0 ? sqrt(squares / all) : 0;
+    ends e = {.want = want->x, .got = malloc((size_t)b.n * sizeof(double))};
+    if (!e.got) return PN_ENOMEM;
+    each_tile(&b, (float *)(uintptr_t)floats, false, compare_tile, &e);
+    out->greatest = e.far > 0 ? e.far / e.top : 0;
+    out->l2 = e.squares > 0 ? sqrt(e.squares / e.all) : 0;
     int wide = 0;
     for (int d = 0; d < b.ndim; d++)
         wide += b.dim[d] > 1;
-    if (wide == 1) compare_ranks(got, want->x, b.n, top, out);
-    free(got);
+    if (wide == 1) compare_ranks(e.got, want->x, b.n, e.top, out);
+    free(e.got);
     return PN_OK;
 }

@@ -214,10 +214,10 @@ static pn_status make_scratch(check *c, const pn_layer *l, pn_err *err)
     return c->scratch ? PN_OK : no_memory(err);
 }
 
+/* It is prepared. */
 static pn_status run_layer(check *c, pn_layer *l, pn_err *err)
 {
-    pn_status st = pn_layer_prepare(c->m, c->run, l, err);
-    if (!st) st = make_scratch(c, l, err);
+    pn_status st = make_scratch(c, l, err);
     if (!st) {
         struct pn_model alone = *c->m;
         pn_segment all = {0, 1};
@@ -328,11 +328,18 @@ static pn_status end_step(steps *s, pn_err *err)
     return s->c->w->not_finite != PN_NONE ? PN_END : PN_OK;
 }
 
+/* Packing needs nothing of the walk: it is done while that goes on. */
+static pn_status prepare_layer(check *c, int layer, pn_err *err)
+{
+    if (layer >= c->m->n_layers) return PN_OK;
+    return pn_layer_prepare(c->m, c->run, &c->m->layers[layer], err);
+}
+
 static pn_status check_each(check *c, pn_err *err)
 {
     steps s = {.c = c};
-    pn_status st = PN_OK;
     begin_step(&s, 0);
+    pn_status st = prepare_layer(c, 0, err);
     for (int i = 0; !st && i < c->m->n_layers; i++) {
         st = end_step(&s, err);
         if (i) drop_values(c, &c->m->layers[i - 1]);
@@ -341,6 +348,7 @@ static pn_status check_each(check *c, pn_err *err)
         enter_segment(c, i);
         st = check_layer(c, &c->m->layers[i], err);
         if (!st) leave_segment(c, i);
+        if (!st) st = prepare_layer(c, i + 1, err);
     }
     wait_for_walk(&s);
     pn_err_clear(&s.err);

@@ -140,26 +140,88 @@ static pn_status times_constant(int64_t m, int64_t n, int64_t k, const double *a
     return PN_OK;
 }
 
-/* y = scale * (a b), with its bounds. */
-static pn_status fully_connected(const pn_array64 *a, bool a_turned, const pn_value *b,
-                                 bool b_turned, double scale, const pn_sum *sum,
-                                 pn_array64 *y)
+/* A few rows of a times a constant whose rows are columns of the product: nothing there
+ * is read twice, so each is widened a piece at a time and gone for good. */
+typedef struct dots {
+    int64_t m, n, k;
+    const double *a;
+    const pn_value *b;
+    double *y, *sums; /* of magnitudes; NULL: not asked for */
+} dots;
+
+enum { FEW_ROWS = 4, PIECE = 256, LANES = 4, COLUMNS_OF_TASK = 256 };
+
+static double add_lanes(const double *lanes)
 {
-    const int64_t n = b->shape.dim[!b_turned], k = b->shape.dim[b_turned];
-    const int64_t m = y->n / n;
-    if ((int64_t)(b->size_bytes / pn_dtype_size(b->dtype)) < n * k)
-        return PN_EUNSUPPORTED;
+    return lanes[0] + lanes[1] + (lanes[2] + lanes[3]);
+}
+
+/* One column: y and sums are of m rows, n apart. */
+static void dot_column(const dots *d, int64_t column)
+{
+    double lanes[FEW_ROWS][LANES] = {{0}}, sums[FEW_ROWS][LANES] = {{0}};
+    for (int64_t at = 0; at < d->k; at += PIECE) {
+        double b[PIECE] = {0}, a[PIECE] = {0};
+        const int64_t n = d->k - at < PIECE ? d->k - at : PIECE;
+        pn_oracle_widen(d->b, column * d->k + at, n, b);
+        for (int64_t row = 0; row < d->m; row++) {
+            memcpy(a, d->a + row * d->k + at, (size_t)n * sizeof(*a));
+            for (int i = 0; i < PIECE; i += LANES)
+                for (int lane = 0; lane < LANES; lane++)
+                    lanes[row][lane] += a[i + lane] * b[i + lane];
+            for (int i = 0; d->sums && i < PIECE; i += LANES)
+                for (int lane = 0; lane < LANES; lane++)
+                    sums[row][lane] += pn_mag(a[i + lane]) * pn_mag(b[i + lane]);
+        }
+    }
+    for (int64_t row = 0; row < d->m; row++) {
+        d->y[row * d->n + column] = add_lanes(lanes[row]);
+        if (d->sums) d->sums[row * d->n + column] = add_lanes(sums[row]);
+    }
+}
+
+static pn_status dot_columns(void *arg, int64_t task)
+{
+    const dots *d = arg;
+    const int64_t first = task * COLUMNS_OF_TASK;
+    for (int64_t i = first; i < d->n && i < first + COLUMNS_OF_TASK; i++)
+        dot_column(d, i);
+    return PN_OK;
+}
+
+/* a b of n columns in y, and of magnitudes in y->most if there is that. */
+static pn_status both_products(pn_share *share, const pn_array64 *a, bool a_turned,
+                               const pn_value *b, bool b_turned, pn_array64 *y)
+{
+    const int64_t n = b->shape.dim[!b_turned], k = b->shape.dim[b_turned], m = y->n / n;
+    if (b_turned && !a_turned && m <= FEW_ROWS) {
+        dots d = {.m = m, .n = n, .k = k, .a = a->x, .b = b, .y = y->x, .sums = y->most};
+        return pn_share_run(share, dot_columns, &d,
+                            (n + COLUMNS_OF_TASK - 1) / COLUMNS_OF_TASK);
+    }
     pn_status st = times_constant(m, n, k, a->x, a_turned, b, b_turned, false, y->x);
-    for (int64_t i = 0; i < y->n; i++)
-        y->x[i] *= scale;
     if (st || !y->most) return st;
     double *mag = magnitudes_of(a);
     st = mag ? times_constant(m, n, k, mag, a_turned, b, b_turned, true, y->most)
              : PN_ENOMEM;
-    for (int64_t i = 0; !st && i < y->n; i++)
-        y->most[i] *= fabs(scale);
-    if (!st) pn_bound_sums(y->n, y->x, sum->roundings, y->most, y->usual);
     free(mag);
+    return st;
+}
+
+/* y = scale * (a b), with its bounds. */
+static pn_status fully_connected(pn_share *share, const pn_array64 *a, bool a_turned,
+                                 const pn_value *b, bool b_turned, double scale,
+                                 const pn_sum *sum, pn_array64 *y)
+{
+    const int64_t n = b->shape.dim[!b_turned], k = b->shape.dim[b_turned];
+    if ((int64_t)(b->size_bytes / pn_dtype_size(b->dtype)) < n * k)
+        return PN_EUNSUPPORTED;
+    pn_status st = both_products(share, a, a_turned, b, b_turned, y);
+    for (int64_t i = 0; !st && i < y->n; i++) {
+        y->x[i] *= scale;
+        if (y->most) y->most[i] *= fabs(scale);
+    }
+    if (!st && y->most) pn_bound_sums(y->n, y->x, sum->roundings, y->most, y->usual);
     return st;
 }
 
@@ -214,7 +276,8 @@ pn_status pn_oracle_gemm(pn_walk64 *w, const pn_node *n)
     pn_array64 *y = a ? pn_oracle_out(w, n, 0, vb->data) : NULL;
     pn_status st = y ? PN_OK : PN_ENOMEM;
     if (y && vb->data) {
-        st = fully_connected(a, ta, vb, tb, alpha, &w->sums[n - w->g->nodes], y);
+        st =
+            fully_connected(w->share, a, ta, vb, tb, alpha, &w->sums[n - w->g->nodes], y);
     } else if (y) {
         b = pn_oracle_in(w, n, 1, &rooms[1]);
         if (b)
@@ -276,7 +339,7 @@ pn_status pn_oracle_matmul(pn_walk64 *w, const pn_node *n)
     pn_array64 *y = a ? pn_oracle_out(w, n, 0, true) : NULL;
     pn_status st = y ? PN_OK : PN_ENOMEM;
     if (y && vb->data && vb->shape.ndim == 2) {
-        st = fully_connected(a, false, vb, false, 1, sum, y);
+        st = fully_connected(w->share, a, false, vb, false, 1, sum, y);
     } else if (y) {
         b = pn_oracle_in(w, n, 1, &rooms[1]);
         st = b ? multiply_all(a, b, y, y->most) : PN_ENOMEM;
