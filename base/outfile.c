@@ -10,7 +10,8 @@
 
 #include "base/file.h"
 
-enum { BUFFER_BYTES = 1 << 20 };
+/* Pieces of DIRECT_BYTES are worth a call of their own, and no copy. */
+enum { BUFFER_BYTES = 1 << 20, DIRECT_BYTES = 1 << 16 };
 
 struct pn_outfile {
     char *path, *temp, *path_copy;
@@ -98,11 +99,11 @@ static pn_status write_all(pn_outfile *f, const unsigned char *p, size_t size,
 
 pn_status pn_outfile_write(pn_outfile *f, const void *data, size_t size, pn_err *err)
 {
-    if (size > BUFFER_BYTES - f->used) {
+    if (size > BUFFER_BYTES - f->used || size >= DIRECT_BYTES) {
         pn_status st = write_all(f, f->buffer, f->used, err);
         if (st) return st;
         f->used = 0;
-        if (size >= BUFFER_BYTES) return write_all(f, data, size, err);
+        if (size >= DIRECT_BYTES) return write_all(f, data, size, err);
     }
     memcpy(f->buffer + f->used, data, size);
     f->used += size;

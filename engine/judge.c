@@ -101,7 +101,7 @@ static matrix matrix_of(const block *b, int64_t index)
 }
 
 /* A part of a matrix, so small that neither order of reading it leaves the cache. */
-enum { TILE_ROWS = 16, TILE_COLUMNS = 64 };
+enum { TILE_ROWS = 16, TILE_COLUMNS = 256 };
 
 typedef struct tile {
     int64_t number, row_number, next; /* in the value */
@@ -111,19 +111,29 @@ typedef struct tile {
 
 typedef void tile_fn(void *arg, tile *t);
 
+/* Between a matrix and a tile; rows that are next to each other go side by side. */
 static void swap_tile(const matrix *m, float *floats, int64_t row, int64_t column,
                       bool writes, tile *t)
 {
     float *at =
         floats + m->at + (ptrdiff_t)row * m->row_stride + (ptrdiff_t)column * m->stride;
-    for (int c = 0; c < t->columns; c++)
-        for (int r = 0; r < t->rows; r++) {
-            float *is = at + r * m->row_stride + c * m->stride;
+    const ptrdiff_t stride = m->stride, row_stride = m->row_stride;
+    const int rows = t->rows, columns = t->columns;
+    if (rows == TILE_ROWS && row_stride == 1) {
+        for (int c = 0; c < columns; c++, at += stride)
+            for (int r = 0; r < TILE_ROWS; r++)
+                if (writes)
+                    at[r] = t->x[r][c];
+                else
+                    t->x[r][c] = at[r];
+        return;
+    }
+    for (int r = 0; r < rows; r++, at += row_stride)
+        for (int c = 0; c < columns; c++)
             if (writes)
-                *is = t->x[r][c];
+                at[c * stride] = t->x[r][c];
             else
-                t->x[r][c] = *is;
-        }
+                t->x[r][c] = at[c * stride];
 }
 
 /* f on all of a block: to read it, or to fill the tiles that are then written. */
@@ -153,9 +163,15 @@ static void each_tile(const block *whole, float *floats, bool writes, tile_fn *f
 static void round_tile(void *arg, tile *t)
 {
     const double *x = *(const double **)arg;
-    for (int r = 0; r < t->rows; r++)
-        for (int c = 0; c < t->columns; c++)
-            t->x[r][c] = (float)x[t->number + r * t->row_number + c * t->next];
+    for (int r = 0; r < t->rows; r++) {
+        const double *from = x + t->number + r * t->row_number;
+        if (t->next == 1)
+            for (int c = 0; c < t->columns; c++)
+                t->x[r][c] = (float)from[c];
+        else
+            for (int c = 0; c < t->columns; c++)
+                t->x[r][c] = (float)from[c * t->next];
+    }
 }
 
 void pn_judge_set(const pn_tensor *t, float *floats, const double *x)
@@ -176,50 +192,89 @@ typedef struct tally {
     double far, top, used, squares, allowed;
 } tally;
 
-/* Some numbers in a row of the value. The floats compared are roundings themselves, which
- * is u|y| more. */
+/* Numbers of the value that a row of a tile is held against, with their bounds. */
 typedef struct row {
-    int n;
-    double x[TILE_COLUMNS], most[TILE_COLUMNS], usual[TILE_COLUMNS];
+    const double *x, *most, *usual;
+    double room[3][TILE_COLUMNS]; /* where they do not stand side by side */
 } row;
 
-static void load_row(const pn_array64 *want, int64_t number, int64_t next, row *r)
+static const double *side_by_side(const double *from, int64_t next, int n, double *room)
 {
-    for (int i = 0; i < r->n; i++)
-        r->x[i] = want->x[number + i * next];
-    for (int i = 0; i < r->n; i++)
-        r->most[i] = r->usual[i] = PN_U * pn_mag(r->x[i]);
-    const double *most = want->most, *usual = want->usual;
-    for (int i = 0; i < r->n; i++) {
-        r->most[i] += most ? most[number + i * next] : r->most[i];
-        r->usual[i] += most ? usual[number + i * next] : r->usual[i];
+    if (next == 1) return from;
+    for (int i = 0; i < n; i++)
+        room[i] = from[i * next];
+    return room;
+}
+
+static void load_row(const pn_array64 *want, int64_t number, int64_t next, int n, row *r)
+{
+    r->x = side_by_side(want->x + number, next, n, r->room[0]);
+    if (want->most) {
+        r->most = side_by_side(want->most + number, next, n, r->room[1]);
+        r->usual = side_by_side(want->usual + number, next, n, r->room[2]);
+    } else {
+        for (int i = 0; i < n; i++)
+            r->room[1][i] = PN_U * pn_mag(r->x[i]);
+        r->most = r->usual = r->room[1];
     }
 }
 
-static void judge_row(const row *r, const float *got, tally *t)
+/* Sums and maxima side by side, so that the compiler may use vectors. */
+enum { LANES = 4 };
+
+typedef struct lanes {
+    double far[LANES], top[LANES], squares[LANES], allowed[LANES], beyond[LANES];
+} lanes;
+
+static inline double greater(double a, double b)
 {
-    double d[TILE_COLUMNS];
-    bool is_worse = false;
-    for (int i = 0; i < r->n; i++)
-        d[i] = difference(got[i], r->x[i]);
-    for (int i = 0; i < r->n; i++) {
-        t->far = d[i] > t->far ? d[i] : t->far;
-        t->top = fabs(r->x[i]) > t->top ? fabs(r->x[i]) : t->top;
-        t->squares += d[i] * d[i];
-        t->allowed += r->usual[i] * r->usual[i];
-        is_worse |= d[i] > t->used * r->most[i];
+    return a > b ? a : b;
+}
+
+/* The floats compared are roundings themselves, which is u|y| more. */
+static inline __attribute__((always_inline)) void
+judge_one(const row *r, const float *got, int i, double used, lanes *s, int lane)
+{
+    const double x = r->x[i], d = difference(got[i], x), rounded = PN_U * pn_mag(x);
+    const double usual = r->usual[i] + rounded;
+    s->far[lane] = greater(d, s->far[lane]);
+    s->top[lane] = greater(fabs(x), s->top[lane]);
+    s->squares[lane] += d * d;
+    s->allowed[lane] += usual * usual;
+    s->beyond[lane] = greater(d - used * (r->most[i] + rounded), s->beyond[lane]);
+}
+
+static void judge_row(const row *r, const float *got, int n, tally *t)
+{
+    lanes s = {.far = {0}};
+    int i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int lane = 0; lane < LANES; lane++)
+            judge_one(r, got, i + lane, t->used, &s, lane);
+    for (; i < n; i++)
+        judge_one(r, got, i, t->used, &s, 0);
+    double beyond = 0;
+    for (int lane = 0; lane < LANES; lane++) {
+        t->far = greater(s.far[lane], t->far);
+        t->top = greater(s.top[lane], t->top);
+        t->squares += s.squares[lane];
+        t->allowed += s.allowed[lane];
+        beyond = greater(s.beyond[lane], beyond);
     }
-    for (int i = 0; is_worse && i < r->n; i++)
-        if (d[i] > t->used * r->most[i]) t->used = d[i] / r->most[i];
+    for (i = 0; beyond > 0 && i < n; i++) {
+        const double most = r->most[i] + PN_U * pn_mag(r->x[i]);
+        const double d = difference(got[i], r->x[i]);
+        if (d > t->used * most) t->used = d / most;
+    }
 }
 
 static void judge_tile(void *arg, tile *got)
 {
     tally *t = arg;
-    row r = {.n = got->columns};
+    row r;
     for (int i = 0; i < got->rows; i++) {
-        load_row(t->want, got->number + i * got->row_number, got->next, &r);
-        judge_row(&r, got->x[i], t);
+        load_row(t->want, got->number + i * got->row_number, got->next, got->columns, &r);
+        judge_row(&r, got->x[i], got->columns, t);
     }
 }
 
