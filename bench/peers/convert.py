@@ -3,10 +3,13 @@
 usage: convert.py PENULT MMDNN_BIN PREFIX EPOCH C,H,W [ROUNDS]
 
 PENULT is the program, MMDNN_BIN the folder with MMdnn's mmtoir and mmtocode (a virtual environment's bin: MMdnn 0.3.1
-wants mxnet 1.9.1, numpy 1.23, protobuf 3.20). One round is each of them once:
-  penult  `convert` to .pb, .json and .npy, with its parity report
-  mmdnn   `mmtoir -f mxnet`, then `mmtocode -f pytorch`; neither compares anything
-Prints a JSON line with the seconds of every round, their medians and the ratio; exit 1 if it is below 3.
+wants mxnet 1.9.1, numpy 1.23, protobuf 3.20). One round is each of these once:
+  penult ir, onnx, pytorch   `convert` to .pb (with .json and .npy), .onnx, .py (with .safetensors and .pth), each with
+                             its parity report
+  mmtoir, mmtocode           `mmtoir -f mxnet`, then `mmtocode -f pytorch`; neither compares anything
+Prints a JSON line: of every step the seconds of each round, their median, and the peak of RssAnon (read every 10 ms); MMdnn's
+two steps by penult's `convert` to the IR, of the medians, as `ratio`. Exit 1 if that is below 3, or if a conversion
+of penult's takes more than 2.2 times the weights in memory. Needs Linux.
 """
 import json
 import os
@@ -19,15 +22,34 @@ import time
 from run import cpu_text
 
 LEAST_RATIO = 3
+MOST_MEMORY = 2.2  # of the weights
+ROUNDS = 5
 
 
-def seconds(*commands):
-    begin = time.monotonic()
-    for command in commands:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"{' '.join(command)}: exit {done.returncode}: {(done.stderr or done.stdout)[-500:]}")
-    return time.monotonic() - begin
+def rss_anon(pid):
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            return next((int(line.split()[1]) * 1024 for line in f if line.startswith("RssAnon:")), 0)
+    except OSError:  # it is gone
+        return 0
+
+
+def measure(command):
+    """Seconds, and the most anonymous memory that was seen."""
+    with tempfile.TemporaryFile("w+") as said:
+        begin, peak = time.monotonic(), 0
+        with subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT) as process:
+            while process.poll() is None:
+                peak = max(peak, rss_anon(process.pid))
+                try:
+                    process.wait(0.01)
+                except subprocess.TimeoutExpired:
+                    pass
+        seconds = time.monotonic() - begin
+        if process.returncode:
+            said.seek(0)
+            sys.exit(f"{' '.join(command)}: exit {process.returncode}: {said.read()[-500:]}")
+    return seconds, peak
 
 
 def versions(mmdnn):
@@ -37,29 +59,44 @@ def versions(mmdnn):
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def main(penult, mmdnn, prefix, epoch, shape, rounds="3"):
+def commands(penult, mmdnn, symbol, params, shape, folder):
+    ours = [penult, "convert", symbol, params, "--input-shape", shape, "-o"]
+    ir = f"{folder}/mmdnn-ir"
+    return {
+        "penult_ir": ours + [f"{folder}/ir.pb"],
+        "mmtoir": [f"{mmdnn}/mmtoir", "-f", "mxnet", "-n", symbol, "-w", params, "--inputShape", shape, "-d", ir],
+        "mmtocode": [f"{mmdnn}/mmtocode", "-f", "pytorch", "-n", f"{ir}.pb", "-w", f"{ir}.npy", "-d", f"{folder}/mmdnn.py",
+                     "-dw", f"{folder}/mmdnn.npy"],
+        "penult_onnx": ours + [f"{folder}/net.onnx"],
+        "penult_pytorch": ours + [f"{folder}/net.py"]}
+
+
+def main(penult, mmdnn, prefix, epoch, shape, rounds=ROUNDS):
     symbol, params = f"{prefix}-symbol.json", f"{prefix}-{int(epoch):04d}.params"
-    times = {"penult": [], "mmdnn": []}
-    with tempfile.TemporaryDirectory() as tmp:
-        ours = [penult, "convert", symbol, params, "--input-shape", shape, "-o", f"{tmp}/ours.pb"]
-        theirs = [[f"{mmdnn}/mmtoir", "-f", "mxnet", "-n", symbol, "-w", params, "--inputShape", shape, "-d", f"{tmp}/ir"],
-                  [f"{mmdnn}/mmtocode", "-f", "pytorch", "-n", f"{tmp}/ir.pb", "-w", f"{tmp}/ir.npy", "-d", f"{tmp}/net.py",
-                   "-dw", f"{tmp}/net.npy"]]
+    size = os.path.getsize(params)
+    with tempfile.TemporaryDirectory() as folder:
+        steps = commands(penult, mmdnn, symbol, params, shape, folder)
+        found = {name: [] for name in steps}
         for path in (symbol, params):  # both from the page cache
             with open(path, "rb") as f:
                 f.read()
         for _ in range(int(rounds)):
-            times["penult"].append(seconds(ours))
-            times["mmdnn"].append(seconds(*theirs))
-    medians = {who: statistics.median(t) for who, t in times.items()}
-    ratio = medians["mmdnn"] / medians["penult"]
+            for name, command in steps.items():
+                found[name].append(measure(command))
+    median = {name: statistics.median(s for s, _ in runs) for name, runs in found.items()}
+    peak = {name: max(p for _, p in runs) for name, runs in found.items()}
+    mmdnn_s = statistics.median(a + b for (a, _), (b, _) in zip(found["mmtoir"], found["mmtocode"]))
+    ratio = mmdnn_s / median["penult_ir"]
+    most = max(peak[name] for name in peak if name.startswith("penult")) / size
     print(json.dumps({
         "cpu": cpu_text(), "peers": versions(mmdnn),
         "penult": subprocess.run([penult, "--version"], capture_output=True, text=True, check=True).stdout.strip(),
-        "model": os.path.basename(prefix), "params_mb": round(os.path.getsize(params) / 1e6, 1),
-        **{f"{who}_s": [round(t, 2) for t in ts] for who, ts in times.items()},
-        **{f"{who}_median_s": round(m, 2) for who, m in medians.items()}, "ratio": round(ratio, 2)}))
-    return 0 if ratio >= LEAST_RATIO else 1
+        "model": os.path.basename(prefix), "params_mb": round(size / 1e6, 1), "rounds": int(rounds),
+        "ratio": round(ratio, 2), "mmdnn_median_s": round(mmdnn_s, 2),
+        **{f"{name}_median_s": round(s, 2) for name, s in median.items()},
+        **{f"{name}_peak_anon_mb": round(p / 1e6) for name, p in peak.items()},
+        **{f"{name}_s": [round(s, 2) for s, _ in runs] for name, runs in found.items()}}))
+    return 0 if ratio >= LEAST_RATIO and most <= MOST_MEMORY else 1
 
 
 if __name__ == "__main__":
