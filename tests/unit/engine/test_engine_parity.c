@@ -466,12 +466,11 @@ static void a_sample_of_another_size_is_refused(void **state)
     net_free(&n);
 }
 
-/* Each allocation in turn. */
-static void without_memory_it_says_so(void **state)
+/* Each allocation in turn, of the threads together. */
+static void fail_each_allocation(int threads)
 {
-    (void)state;
     net n = build();
-    const pn_parity_opts o = {.seed = 1, .cpu = PN_CPU_C, .threads = 1};
+    const pn_parity_opts o = {.seed = 1, .cpu = PN_CPU_C, .threads = threads};
     bool failed = true;
     for (long k = 0; failed; k++) {
         pn_parity p = {0};
@@ -485,6 +484,13 @@ static void without_memory_it_says_so(void **state)
         pn_parity_fini(&p);
     }
     net_free(&n);
+}
+
+static void without_memory_it_says_so(void **state)
+{
+    (void)state;
+    fail_each_allocation(1);
+    fail_each_allocation(2);
 }
 
 int main(void)
