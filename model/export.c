@@ -156,6 +156,7 @@ pn_status pn_export_check(const char *path, const char *const *inputs, int n_inp
     file_set s;
     pn_status st = set_init(&s, path, err);
     if (st) return st;
+    if (s.format->write == pn_export_pytorch) st = pn_pytorch_check_name(path, err);
     for (int i = 0; !st && i < s.n; i++)
         st = check_place(s.paths[i], inputs, n_inputs, err);
     if (!st && !replaces_all) st = check_owner(&s, err);

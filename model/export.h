@@ -18,5 +18,7 @@ pn_export_fn pn_export_mmdnn;
 
 /** NAME.py, and beside it NAME.safetensors and NAME.pth. */
 pn_export_fn pn_export_pytorch;
+/** @return PN_EINVAL for a name that would be taken for another module's */
+PN_MUST_CHECK pn_status pn_pytorch_check_name(const char *path, pn_err *err);
 
 #endif

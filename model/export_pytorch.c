@@ -200,14 +200,21 @@ static void put_docstring(pt_export *e, FILE *to)
         fprintf(to, "Features: forward_features(), %s, %.200s\n",
                 pn_shape_text(&g->values[e->features].shape, shape, sizeof(shape)),
                 pt_comment(e, g->values[e->features].name));
+    else
+        fprintf(to, "Features: none, so there is no forward_features().\n");
     put_source(e, to);
-    fprintf(to, "\n    model = %s.load()                 # trained, in eval mode\n",
-            e->module_name);
+    fprintf(to, "\n");
+    const char *module = pt_put_import(e, to);
+    fprintf(to, "    model = %s.load()                 # trained, in eval mode\n",
+            module);
     if (e->classifier)
         fprintf(
             to,
             "    model = %s.load(num_classes=10)   # the classifier fresh, to train\n",
-            e->module_name);
+            module);
+    else
+        fprintf(to, "\nIt ends in no classifying layer whose outputs could be others in "
+                    "number:\nload() takes no num_classes.\n");
     fprintf(to, "\"\"\"\n");
 }
 
@@ -277,7 +284,8 @@ static void put_source_file(pt_export *e, FILE *to)
 static void choose_names(pt_export *e, const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    e->module_name = pt_comment(e, pt_format(e, "%.*s", (int)strlen(name) - 3, name));
+    e->stem = pt_format(e, "%.*s", (int)strlen(name) - 3, name);
+    e->module_name = pt_comment(e, e->stem);
     e->class_name = pt_camel_case(e, e->module_name, "Net");
     const char *features = pn_graph_meta(e->g, PN_META_FEATURES);
     e->features = features ? pn_graph_find(e->g, features) : PN_NONE;

@@ -98,7 +98,8 @@ typedef struct pt_export {
     pt_member *head; /**< the classifier's member */
     pt_names class_names;
     const char *class_name;  /**< of the network */
-    const char *module_name; /**< file name without .py */
+    const char *stem;        /**< file name without .py */
+    const char *module_name; /**< the same for a docstring */
 } pt_export;
 
 /* export_pytorch_text.c: words and numbers. */
@@ -117,6 +118,8 @@ const char *pt_identifier(pt_export *e, const char *name, size_t length,
 const char *pt_camel_case(pt_export *e, const char *name, const char *otherwise);
 /** The model's text inside a docstring: printable, no way out of the quotes. */
 const char *pt_comment(pt_export *e, const char *text);
+/** What must precede the use of the module in the docstring. @return its name there */
+const char *pt_put_import(pt_export *e, FILE *to);
 /** `name`, or with _2, _3 ... if that is taken; taken from now on. */
 const char *pt_unique(pt_export *e, pt_names *names, const char *name);
 bool pt_is_taken(const pt_names *names, const char *name);

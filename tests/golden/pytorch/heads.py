@@ -9,6 +9,9 @@ Made from: net-symbol.json (SHA-256 0d0cf24e5f0ba570e4d8efe3df112eaab29bffdbb74d
     net-0000.params (SHA-256 35088da5274c60d76c135d283eb363c7fc0107ee2771db7989f18d75ee36093e)
 
     model = net.load()                 # trained, in eval mode
+
+It ends in no classifying layer whose outputs could be others in number:
+load() takes no num_classes.
 """
 from pathlib import Path
 

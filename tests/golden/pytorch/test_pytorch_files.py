@@ -160,6 +160,50 @@ class Files(unittest.TestCase):
                     self.assertIn(hashlib.sha256(value.tobytes()).digest(), arrays, key)
 
 
+class Names(unittest.TestCase):
+    NET = [os.path.join(HERE, "../mxnet/last-window", end) for end in ("net-symbol.json", "net-0000.params")]
+
+    def test_the_docstring_imports_the_file_whatever_it_is_called(self):
+        for name in ("net", "class", "1lead", "my net", "v1.0", "it's", "back\\slash", 'a"b'):
+            with self.subTest(name), tempfile.TemporaryDirectory() as tmp:
+                path = f"{tmp}/{name}.py"
+                done = convert(PENULT, self.NET, path, ["--input-shape", "3,8,8"])
+                self.assertEqual(0, done.returncode, done.stderr)
+                lines = [line[4:] for line in ast.get_docstring(ast.parse(source_of(path)), clean=False).splitlines()
+                         if line.startswith("    ")]
+                use = next(i for i, line in enumerate(lines) if "load()" in line)
+                code = lines[:use][-4:] if name != "net" else ["import net"]
+                scope, here, sys.path[:0] = {"path": path}, os.getcwd(), [tmp]
+                os.chdir(tmp)
+                try:
+                    exec("\n".join(code), scope)
+                finally:
+                    os.chdir(here)
+                    sys.path.remove(tmp)
+                self.assertTrue(lines[use].startswith("model = net.load()"))
+                self.assertEqual(os.path.realpath(path), os.path.realpath(scope["net"].__file__))
+                self.assertTrue(callable(scope["net"].load))
+
+    def test_a_name_that_pytorch_imports_is_refused_before_any_work(self):
+        for name in ("torch", "pathlib", "random", "numpy"):
+            with self.subTest(name), tempfile.TemporaryDirectory() as tmp:
+                done = convert(PENULT, self.NET, f"{tmp}/{name}.py", ["--input-shape", "3,8,8"])
+                self.assertEqual(64, done.returncode, done.stderr)
+                self.assertIn(f'imports a module "{name}" itself', done.stderr)
+                self.assertEqual([], os.listdir(tmp))
+
+    def test_the_docstring_says_what_the_file_has(self):
+        with tempfile.TemporaryDirectory() as tmp:
+            for features, has, lacks in (("none", "Features: none", "def forward_features"),
+                                         ("flatten0_output", "Features: forward_features()", "Features: none")):
+                done = convert(PENULT, self.NET, tmp + "/net.py", ["--input-shape", "3,8,8", "--features", features])
+                self.assertEqual(0, done.returncode, done.stderr)
+                source = source_of(tmp + "/net.py")
+                self.assertIn(has, source)
+                self.assertNotIn(lacks, source)
+                self.assertEqual("load() takes no num_classes" in source, "num_classes=" not in source)
+
+
 class Projections(unittest.TestCase):
     def test_projections_that_read_different_values_are_not_of_one_class(self):
         try:
