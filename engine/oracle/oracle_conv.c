@@ -215,7 +215,9 @@ static pn_status convolve(const conv64 *c, const double *x, pn_array64 *y)
     const bool gathers = !is_pointwise(c);
     const size_t size = (size_t)(k * columns);
     double *gathered = gathers ? malloc(size * sizeof(double)) : NULL;
-    float *magnitudes = c->has_sums ? malloc(size * sizeof(float)) : NULL;
+    /* they lie as the windows do, which may be the whole map's rows */
+    const size_t shown = gathers ? size : (size_t)(k * c->pixels);
+    float *magnitudes = c->has_sums ? malloc(shown * sizeof(float)) : NULL;
     pn_status st =
         (gathered || !gathers) && (magnitudes || !c->has_sums) ? PN_OK : PN_ENOMEM;
     panel p = {.c = c, .gathered = gathered, .magnitudes = magnitudes, .y = y};

@@ -451,6 +451,20 @@ static void numbers_beyond_float_are_tried_with_a_smaller_input(void **state)
     net_free(&n);
 }
 
+/* More than the walk takes at a time, and not gathered first. */
+static void a_wide_pointwise_layer_is_walked_in_parts(void **state)
+{
+    (void)state;
+    net n = net_new(400, 53, 53);
+    net_finish(&n, net_conv(&n, "y", pn_graph_find(n.g, "x"), 400, 16, 1, 1, 1));
+    pn_parity p = checked(&n);
+    assert_null(p.unproved);
+    assert_int_equal(p.n_layers, 1);
+    assert_true(pn_parity_holds(&p));
+    pn_parity_fini(&p);
+    net_free(&n);
+}
+
 static void a_sample_of_another_size_is_refused(void **state)
 {
     (void)state;
@@ -504,6 +518,7 @@ int main(void)
         cmocka_unit_test(a_graph_beyond_the_engine_is_walked_and_told),
         cmocka_unit_test(broken_weights_name_the_first_tensor_that_is_not_finite),
         cmocka_unit_test(numbers_beyond_float_are_tried_with_a_smaller_input),
+        cmocka_unit_test(a_wide_pointwise_layer_is_walked_in_parts),
         cmocka_unit_test(a_sample_of_another_size_is_refused),
         cmocka_unit_test(without_memory_it_says_so),
     };
