@@ -261,7 +261,7 @@ static pn_status lower_plain(pn_lower *lo, const pn_node *n, const bool *needed)
                 "its output is %s: the batch must be first and "
                 "alone free",
                 pn_shape_text(&pn_lower_value(lo, v)->shape, text, sizeof(text)));
-        if (pn_lower_value(lo, v)->dtype != PN_F32)
+        if (pn_lower_value(lo, v)->dtype != PN_F32 && n->op != PN_OP_CAST)
             return pn_lower_refuse(lo, n, "its output is %s, not float32",
                                    pn_dtype_name(pn_lower_value(lo, v)->dtype));
         lo->tensor_of[v] = pn_net_add_tensor(lo->m, &s);

@@ -256,9 +256,23 @@ pn_status pn_lower_identity(pn_lower *lo, const pn_node *n)
     return PN_OK;
 }
 
+/* Whole numbers are floats without a fraction here; of shorter ones what fits, counted
+ * round. */
 pn_status pn_lower_cast(pn_lower *lo, const pn_node *n)
 {
-    if (pn_lower_value(lo, n->inputs[0])->dtype != PN_F32)
-        return pn_lower_refuse(lo, n, "only float32 to float32 is supported");
-    return pn_lower_identity(lo, n);
+    const pn_dtype from = pn_lower_value(lo, n->inputs[0])->dtype;
+    const pn_dtype to = pn_lower_value(lo, n->outputs[0])->dtype;
+    pn_act act = pn_act_none;
+    if (to == PN_F32 || from == to) return pn_lower_identity(lo, n);
+    if (from == PN_F32 && (to == PN_I32 || to == PN_I64)) {
+        act.kind = PN_ACT_TRUNC;
+        return pn_lower_unary(lo, n, &act);
+    }
+    if ((from == PN_I32 || from == PN_I64) && (to == PN_I8 || to == PN_U8)) {
+        act.kind = PN_ACT_WRAP;
+        act.a = to == PN_I8 ? -128 : 0;
+        return pn_lower_unary(lo, n, &act);
+    }
+    return pn_lower_refuse(lo, n, "from %s to %s", pn_dtype_name(from),
+                           pn_dtype_name(to));
 }

@@ -106,15 +106,27 @@ void pt_softmax(pt_export *e, pt_step *s, const pn_node *n)
     s->text = pt_format(e, "%s(%s, %lld)", s->text, pt_read(e, s, n, 0), axis);
 }
 
-/* everything is computed in float32 */
+/* Everything is computed in float32, whole numbers too. */
 void pt_cast(pt_export *e, pt_step *s, const pn_node *n)
 {
-    int64_t to = pn_node_int(n, "to", PN_F32);
-    (void)s;
-    if (pt_const(e, n, 0) || to != PN_F32)
-        return pt_refuse(e, n, "to %s, only float32 is computed",
-                         pn_dtype_name((pn_dtype)to));
-    e->same_as[n->outputs[0]] = e->same_as[n->inputs[0]];
+    const int64_t to = pn_node_int(n, "to", PN_F32);
+    const pn_dtype from = e->g->values[n->inputs[0]].dtype;
+    const bool was_whole = from == PN_I32 || from == PN_I64;
+    if (pt_const(e, n, 0)) return pt_refuse(e, n, "of a constant");
+    if (to == PN_F32 || to == (int64_t)from) {
+        e->same_as[n->outputs[0]] = e->same_as[n->inputs[0]];
+        return;
+    }
+    const char *x = pt_read(e, s, n, 0);
+    if (from == PN_F32 && (to == PN_I32 || to == PN_I64))
+        s->text = pt_format(e, "torch.trunc(%s)", x);
+    else if (was_whole && to == PN_U8)
+        s->text = pt_format(e, "torch.remainder(%s, 256.0)", x);
+    else if (was_whole && to == PN_I8)
+        s->text = pt_format(e, "torch.remainder(%s + 128.0, 256.0) - 128.0", x);
+    else
+        return pt_refuse(e, n, "to %s", pn_dtype_name((pn_dtype)to));
+    s->is_infix = to == PN_I8;
 }
 
 /* prod() takes one axis at a time: the last first, as the others keep their numbers */

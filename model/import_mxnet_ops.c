@@ -14,7 +14,7 @@
 
 static const pn_mx_op *const families[] = {
     pn_mx_ops_conv,  pn_mx_ops_pool,  pn_mx_ops_norm, pn_mx_ops_math,   pn_mx_ops_reduce,
-    pn_mx_ops_shape, pn_mx_ops_slice, pn_mx_ops_head, pn_mx_ops_resize,
+    pn_mx_ops_shape, pn_mx_ops_slice, pn_mx_ops_head, pn_mx_ops_resize, pn_mx_ops_cast,
 };
 
 static const pn_mx_op *find_op(const char *name)
@@ -184,7 +184,8 @@ static pn_status translate_all(pn_mx_import *im)
             continue;
         }
         const pn_mx_op *op = find_op(im->node->op);
-        op->translate(im);
+        pn_mx_take_dtype(im);
+        if (!im->status) op->translate(im);
         pn_status st = end_node(im);
         if (st) return st;
         warn_of_unknown_keys(im, op);
@@ -287,10 +288,11 @@ static pn_status prepare(pn_mx_import *im)
     pn_status st = pn_graph_new(&im->g, "mxnet");
     if (st) return pn_fail(im->err, st, "import: out of memory");
     im->outs = pn_arena_alloc(&im->arena, n * sizeof(*im->outs));
+    im->dtypes = pn_arena_alloc(&im->arena, n * sizeof(*im->dtypes));
     im->is_live = pn_arena_alloc(&im->arena, n);
     im->is_wanted = pn_arena_alloc(&im->arena, n);
     im->is_used = pn_arena_alloc(&im->arena, (size_t)im->params->n_arrays + 1);
-    if (!im->outs || !im->is_live || !im->is_wanted || !im->is_used)
+    if (!im->outs || !im->dtypes || !im->is_live || !im->is_wanted || !im->is_used)
         return pn_fail(im->err, PN_ENOMEM, "import: out of memory");
     return mark_live(im);
 }

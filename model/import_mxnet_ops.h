@@ -52,6 +52,7 @@ typedef struct pn_mx_import {
     int node_id;            /**< its index in sym */
     int last;               /**< graph node that was emitted last */
     pn_mx_outs *outs;   /**< one a node of sym; of a variable: n 1 once it has a value */
+    pn_dtype *dtypes;   /**< one a node of sym: of its results in MXNet; 0: float32 */
     bool *is_live;      /**< one a node of sym: some head needs it */
     bool *is_used;      /**< one an array of params */
     const int *matched; /**< one a node of sym: the array that it is, -1; NULL: by name */
@@ -78,7 +79,7 @@ typedef struct pn_mx_op {
 /** Tables by family, each ended by a name of NULL. */
 extern const pn_mx_op pn_mx_ops_conv[], pn_mx_ops_pool[], pn_mx_ops_norm[],
     pn_mx_ops_math[], pn_mx_ops_reduce[], pn_mx_ops_shape[], pn_mx_ops_slice[],
-    pn_mx_ops_head[], pn_mx_ops_resize[];
+    pn_mx_ops_head[], pn_mx_ops_resize[], pn_mx_ops_cast[];
 
 /** The node breaks a rule: `Convolution "conv0": ` and the text. */
 void pn_mx_fail(pn_mx_import *im, pn_status st, const char *fmt, ...) PN_PRINTF(3, 4);
@@ -113,6 +114,10 @@ int pn_mx_check_axis(pn_mx_import *im, int64_t axis, int ndim);
 /** Value of input `slot`: a computed one, an input of the graph, or a weight used as
  * data. */
 int pn_mx_data(pn_mx_import *im, int slot);
+/** The type that MXNet computes the node at work in: PN_F32 or that of integers. */
+pn_dtype pn_mx_dtype(const pn_mx_import *im);
+/** Note the type of the node's results, or refuse what integers make different. */
+void pn_mx_take_dtype(pn_mx_import *im);
 /** Its shape. */
 pn_shape pn_mx_shape_of(const pn_mx_import *im, int value);
 /**

@@ -68,11 +68,58 @@ static void softmax_activation(pn_mx_import *im)
         softmax_along(im, PN_OP_SOFTMAX, x, &in, in.ndim - 1);
 }
 
+/* floats of another width are computed as float32 */
 static void check_softmax(pn_mx_import *im)
 {
-    static const char *const types[] = {"float32", NULL};
-    if (pn_mx_bool(im, "use_length", false)) pn_mx_refuse(im, "use_length");
+    static const char *const types[] = {"float32", "float16", "float64", NULL};
     pn_mx_choice(im, "dtype", 0, types);
+}
+
+/* 1 in front of each row's length, 0 from there on: the length less the place, clipped.
+ * Lengths have the data's shape without the axis. */
+static int mask_of(pn_mx_import *im, const pn_shape *in, int axis)
+{
+    int lengths = pn_mx_data(im, 1);
+    pn_shape is = pn_mx_shape_of(im, lengths), want = *in, places = {.ndim = in->ndim};
+    if (im->status) return PN_NONE;
+    want.ndim--;
+    memmove(&want.dim[axis], &in->dim[axis + 1],
+            (size_t)(want.ndim - axis) * sizeof(*want.dim));
+    if (!pn_shape_equal(&is, &want)) {
+        pn_mx_fail(im, PN_EFORMAT, "its lengths are not one a row");
+        return PN_NONE;
+    }
+    for (int i = 0; i < in->ndim; i++)
+        places.dim[i] = i == axis ? in->dim[i] : 1;
+    want = *in;
+    want.dim[axis] = 1;
+    float *place = pn_arena_alloc(&im->arena, (size_t)in->dim[axis] * sizeof(*place));
+    if (!place) {
+        pn_mx_fail(im, PN_ENOMEM, "no memory");
+        return PN_NONE;
+    }
+    for (int64_t i = 0; i < in->dim[axis]; i++)
+        place[i] = (float)i;
+    int rows = pn_mx_emit_reshape(im, "lengths", lengths, &want);
+    int at = pn_mx_const_f32(im, "places", &places, place);
+    int left = pn_mx_emit(im, PN_OP_SUB, "left", in, PN_MX_IN(rows, at));
+    int none = pn_mx_scalar(im, "none", 0), one = pn_mx_scalar(im, "one", 1);
+    return pn_mx_emit(im, PN_OP_CLIP, "mask", in, PN_MX_IN(left, none, one));
+}
+
+/* What lies behind the length is put so far below the rest that nothing is left of it,
+ * and is zero in the end. */
+static void softmax_of_lengths(pn_mx_import *im, int x, const pn_shape *in, int axis)
+{
+    check_batch_apart(im, in, axis);
+    int mask = mask_of(im, in, axis);
+    int one = pn_mx_scalar(im, "whole", 1), far = pn_mx_scalar(im, "far", 1e6);
+    int is_out = pn_mx_emit(im, PN_OP_SUB, "beyond", in, PN_MX_IN(mask, one));
+    int below = pn_mx_emit(im, PN_OP_MUL, "below", in, PN_MX_IN(is_out, far));
+    int put = pn_mx_emit(im, PN_OP_ADD, "put", in, PN_MX_IN(x, below));
+    int soft = pn_mx_emit(im, PN_OP_SOFTMAX, "softmax", in, PN_MX_IN(put));
+    pn_mx_set_int(im, "axis", axis);
+    pn_mx_emit(im, PN_OP_MUL, NULL, in, PN_MX_IN(soft, mask));
 }
 
 static void softmax(pn_mx_import *im)
@@ -81,6 +128,7 @@ static void softmax(pn_mx_import *im)
     pn_shape in = pn_mx_shape_of(im, x);
     int axis = pn_mx_axis(im, "axis", -1, in.ndim);
     double temperature = pn_mx_real(im, "temperature", 1);
+    bool has_lengths = pn_mx_bool(im, "use_length", false);
     if (!im->status && temperature == 0) pn_mx_fail(im, PN_EFORMAT, "temperature 0");
     if (im->status) return;
     if (!strcmp(im->node->op, "softmin"))
@@ -90,7 +138,12 @@ static void softmax(pn_mx_import *im)
         x = pn_mx_emit(im, PN_OP_DIV, "cooled", &in, PN_MX_IN(x, by));
     }
     bool is_log = !strcmp(im->node->op, "log_softmax");
-    softmax_along(im, is_log ? PN_OP_LOG_SOFTMAX : PN_OP_SOFTMAX, x, &in, axis);
+    if (has_lengths && strcmp(im->node->op, "softmax") != 0)
+        pn_mx_refuse(im, "use_length"); /* nor does MXNet 1.9.1 take it */
+    else if (has_lengths)
+        softmax_of_lengths(im, x, &in, axis);
+    else
+        softmax_along(im, is_log ? PN_OP_LOG_SOFTMAX : PN_OP_SOFTMAX, x, &in, axis);
 }
 
 static void identity(pn_mx_import *im)
@@ -125,33 +178,6 @@ static void check_dropout(pn_mx_import *im)
     pn_mx_choice(im, "mode", 0, modes); /* `always` is random at inference, too */
 }
 
-/* everything is computed in float32: casts between floats, there for a GPU's sake, change
- * nothing but what they would round away */
-static const char *const cast_types[] = {"float32", "float16", "float64", "bfloat16",
-                                         NULL};
-
-static void check_cast(pn_mx_import *im)
-{
-    pn_mx_choice(im, "dtype", -1, cast_types);
-}
-
-static void check_multicast(pn_mx_import *im)
-{
-    if (pn_mx_int(im, "num_outputs", PN_MX_REQUIRED, 1, PN_MX_INT_MAX) !=
-        im->node->n_inputs)
-        pn_mx_fail(im, PN_EFORMAT, "num_outputs: must be one for each of %d inputs",
-                   im->node->n_inputs);
-}
-
-static void multicast(pn_mx_import *im)
-{
-    for (int k = 0; k < im->node->n_inputs && !im->status; k++) {
-        int x = pn_mx_data(im, k);
-        pn_shape in = pn_mx_shape_of(im, x);
-        pn_mx_emit_kth(im, PN_OP_IDENTITY, k, im->node->n_inputs, &in, PN_MX_IN(x));
-    }
-}
-
 #define SOFTMAX(name)                                                                    \
     {                                                                                    \
         name, softmax, check_softmax, "axis temperature dtype use_length"                \
@@ -177,8 +203,5 @@ const pn_mx_op pn_mx_ops_head[] = {
     IDENTITY("_copy"),
     {"IdentityAttachKLSparseReg", identity, NULL, "sparseness_target penalty"},
     {"Dropout", dropout, check_dropout, "p mode axes"},
-    {"Cast", identity, check_cast, "dtype"},
-    {"amp_cast", identity, check_cast, "dtype"},
-    {"amp_multicast", multicast, check_multicast, "num_outputs cast_narrow"},
     {NULL, NULL, NULL, NULL},
 };

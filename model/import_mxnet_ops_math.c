@@ -157,6 +157,13 @@ static void hard_sigmoid(pn_mx_import *im)
     pn_mx_set_float(im, "beta", beta);
 }
 
+/* beside integers MXNet makes an integer of it */
+static double number(pn_mx_import *im, const char *key)
+{
+    const double v = pn_mx_real(im, key, 0);
+    return pn_mx_dtype(im) == PN_F32 ? v : trunc(v);
+}
+
 /* a bound of clip; PN_NONE where it is infinite, which ONNX says by leaving it out */
 static int clip_bound(pn_mx_import *im, const char *key, const char *suffix,
                       const char *infinity)
@@ -167,7 +174,7 @@ static int clip_bound(pn_mx_import *im, const char *key, const char *suffix,
     if (text && !strcasecmp(text, infinity)) return PN_NONE;
     if (!pn_mx_has(im, key))
         pn_mx_fail(im, PN_EFORMAT, "the attribute %s is missing", key);
-    return pn_mx_scalar(im, suffix, pn_mx_real(im, key, 0));
+    return pn_mx_scalar(im, suffix, number(im, key));
 }
 
 static void clip(pn_mx_import *im)
@@ -275,7 +282,7 @@ static void scalar_op(pn_mx_import *im)
     pn_shape in = pn_mx_shape_of(im, x);
     if (!pn_mx_has(im, "scalar"))
         pn_mx_fail(im, PN_EFORMAT, "the attribute scalar is missing");
-    int s = pn_mx_scalar(im, "scalar", pn_mx_real(im, "scalar", 0));
+    int s = pn_mx_scalar(im, "scalar", number(im, "scalar"));
     pn_op op = find_pair(forward, im->node->op);
     if (op != PN_N_OPS)
         pn_mx_emit(im, op, NULL, &in, PN_MX_IN(x, s));

@@ -93,6 +93,8 @@ static char *helper_name(pn_mx_import *im, const char *suffix)
 static bool is_transparent(const pn_mx_node *n)
 {
     static const char *const ops[] = {"_copy", "BlockGrad", "Cast", "amp_cast"};
+    const char *type = pn_mx_attr_text(n, "dtype");
+    if (type && strstr(type, "int")) return false;
     for (size_t i = 0; n->n_inputs == 1 && i < sizeof(ops) / sizeof(ops[0]); i++)
         if (!strcmp(n->op, ops[i])) return true;
     return false;

@@ -89,6 +89,14 @@ static void act_row(float *y, size_t n, const pn_act *act)
                 0.5F * y[i] *
                 (1 + tanhf(0.797884560802865356F * y[i] * (1 + 0.044715F * y[i] * y[i])));
         break;
+    case PN_ACT_TRUNC:
+        for (size_t i = 0; i < n; i++)
+            y[i] = truncf(y[i]);
+        break;
+    case PN_ACT_WRAP:
+        for (size_t i = 0; i < n; i++)
+            y[i] -= 256 * floorf((y[i] - a) * (1.0F / 256));
+        break;
     }
 }
 

@@ -48,6 +48,8 @@ typedef enum pn_act_kind {
     PN_ACT_NEG,
     PN_ACT_GELU,
     PN_ACT_GELU_TANH, /**< the approximation by tanh */
+    PN_ACT_TRUNC,     /**< without its fraction */
+    PN_ACT_WRAP,      /**< of the whole numbers 256 apart, the one in a .. a + 255 */
 } pn_act_kind;
 
 /** A function of one number: clamped to lo..hi first, then what kind says. NaN stays NaN,

@@ -60,7 +60,8 @@ static INLINE double value_of(const function64 *f, double x)
     case PN_OP_GELU: /* Hendrycks & Gimpel 2016; a: its approximation by tanh */
         return f->a > 0 ? x / 2 * (1 + tanh(sqrt(M_2_PI) * (x + 0.044715 * x * x * x)))
                         : x / 2 * erfc(-x * M_SQRT1_2);
-    case PN_OP_CAST: /* to whole numbers, or to another width */
+    case PN_OP_CAST: /* to whole numbers, to those of 8 bits, or to another width */
+        if (f->b > 0) return x - f->b * floor((x - f->lo) / f->b);
         return f->a > 0 ? trunc(x) : x;
     default:
         return NAN;
@@ -180,6 +181,10 @@ pn_status pn_oracle_unary(pn_walk64 *w, const pn_node *n)
         break;
     case PN_OP_CAST:
         f.a = is_whole(pn_node_int(n, "to", PN_F32));
+        f.lo = pn_node_int(n, "to", PN_F32) == PN_I8 ? -128 : 0;
+        if (pn_dtype_size((pn_dtype)pn_node_int(n, "to", PN_F32)) == 1 &&
+            is_whole(w->g->values[n->inputs[0]].dtype))
+            f.b = 256;
         break;
     default:
         break;

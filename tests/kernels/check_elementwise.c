@@ -47,7 +47,7 @@ static void check_activations(const pn_kernels *k, size_t n)
 {
     float *x = pn_buffer_new(n, (unsigned)n, true), *slope = pn_buffer_new(n, 2, true);
     float *scale = pn_buffer_new(n, 3, true), *shift = pn_buffer_new(n, 4, true);
-    for (int kind = PN_ACT_CLAMP; kind <= PN_ACT_GELU_TANH; kind++) {
+    for (int kind = PN_ACT_CLAMP; kind <= PN_ACT_WRAP; kind++) {
         const pn_act act = act_of(kind, slope);
         float *got = pn_buffer_canary(n + 1), *want = pn_buffer_canary(n + 1);
         k->act(got, x, n, &act);

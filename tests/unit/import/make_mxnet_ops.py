@@ -312,6 +312,23 @@ def axes():
         case("fc %s" % (size,), S.FullyConnected(S.Pooling(S.relu(d), kernel=k, pool_type="max"), num_hidden=4), (1, 3, *size))
 
 
-for family in (layers, pools, norms, elements, moves, heads, rare, randoms, products, axes):
+def integers():
+    """Casts to integers: the fraction goes, 8 bits count round; and what may follow."""
+    wide = d * 60
+    for t in ("int32", "int64", "int8", "uint8"):
+        c = S.Cast(wide, dtype=t)
+        case("cast to " + t, c)
+        case("cast to %s and on" % t, S.Cast(S.relu(S.transpose(c, axes=(0, 2, 1, 3))), dtype="float32") * 0.5)
+    c = S.Cast(d * 3, dtype="int32")
+    case("integers", S.Concat(c + 1.7, c - 1.7, 1.5 - c, c * 2.9, S.abs(c) + S.square(c), S.clip(c, a_min=-1.5, a_max=2.5),
+                              S.broadcast_mul(c, S.max(c, axis=1, keepdims=True)), S.negative(c) - S._internal._minimum_scalar(c, scalar=0.5)))
+    case("integers to shorter ones", S.Cast(S.Cast(wide, dtype="int64"), dtype="int8"))
+    case("sum of integers", S.sum(c, axis=(2, 3)))
+    lengths = S.Cast(S.clip(S.sum(S.abs(d), axis=3) - 1, a_min=0, a_max=4), dtype="int32")
+    case("softmax of lengths", S.softmax(d, lengths, use_length=True))
+    case("softmax of lengths 2", S.softmax(d, S.Cast(S.sum(S.relu(d), axis=2) - 1, dtype="int32"), axis=2, use_length=True, temperature=2))
+
+
+for family in (layers, pools, norms, elements, moves, heads, rare, randoms, products, axes, integers):
     family()
 out.close()

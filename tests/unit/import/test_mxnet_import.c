@@ -225,7 +225,7 @@ static void all_operators_without_translation_are_listed_with_their_nodes(void *
                 OP("Embedding", "emb", "[2,0,0]", "") OP("Pooling", "fractal", "[3,0,0]",
                                                          "\"pool_type\": \"fractal\"")
                     OP("Convolution", "nhwc", "[4,0,0], [0,0,0]", "\"layout\": \"NHWC\"")
-                        OP("Cast", "whole", "[5,0,0]", "\"dtype\": \"int32\"")
+                        OP("Cast", "flag", "[5,0,0]", "\"dtype\": \"bool\"")
                             OP("Dropout", "mc", "[6,0,0]", "\"mode\": \"always\"")
                                 OP("relu", "fine", "[7,0,0]", ""),
         "[8,0,0]");
@@ -238,12 +238,36 @@ static void all_operators_without_translation_are_listed_with_their_nodes(void *
         "Embedding \"emb\"",
         "Pooling \"fractal\"",
         "Convolution \"nhwc\": layout=\"NHWC\"",
-        "Cast \"whole\": dtype=\"int32\"",
+        "Cast \"flag\": dtype=\"bool\"",
         "Dropout \"mc\": mode=\"always\"",
     };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         expect_text(&c, PN_EUNSUPPORTED, parts[i]);
     assert_null(strstr(pn_err_text(&c.err), "fine"));
+    checkpoint_fini(&c);
+}
+
+static void integers_are_not_divided_nor_mixed_with_floats(void **state)
+{
+    (void)state;
+    static const char json[] = SYMBOL(
+        VARIABLE("data") OP("Cast", "whole", "[0,0,0]", "\"dtype\": \"int32\"")
+            OP("_div_scalar", "half", "[1,0,0]", "\"scalar\": \"2\"")
+                OP("elemwise_add", "mixed", "[1,0,0], [0,0,0]", "")
+                    OP("Cast", "short", "[1,0,0]", "\"dtype\": \"uint8\"")
+                        OP("elemwise_add", "sum", "[4,0,0], [4,0,0]", "")
+                            OP("elemwise_add", "fine", "[1,0,0], [1,0,0]", "")
+                                OP("Concat", "all", "[2,0,0], [3,0,0], [5,0,0], [6,0,0]",
+                                   "\"num_args\": \"4\""),
+        "[7,0,0]");
+    static const weight none[] = {{NULL, 0, {0}}};
+    checkpoint c = import(json, none, 8, 8);
+    static const char *const parts[] = {
+        "3 operators", "_div_scalar \"half\": of int32",
+        "elemwise_add \"mixed\": takes int32 and float32 at once",
+        "elemwise_add \"sum\": of uint8"};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        expect_text(&c, PN_EUNSUPPORTED, parts[i]);
     checkpoint_fini(&c);
 }
 
@@ -642,6 +666,7 @@ int main(void)
         cmocka_unit_test(missing_misshapen_and_surplus_weights_are_listed_at_once),
         cmocka_unit_test(surplus_weights_alone_are_a_warning),
         cmocka_unit_test(all_operators_without_translation_are_listed_with_their_nodes),
+        cmocka_unit_test(integers_are_not_divided_nor_mixed_with_floats),
         cmocka_unit_test(nodes_that_no_output_needs_are_left_out),
         cmocka_unit_test(an_inputs_size_comes_from_flag_record_or_symbol),
         cmocka_unit_test(weights_are_taken_through_the_edge_and_may_be_shared),
