@@ -58,11 +58,13 @@ static void raise_sums(const pn_tile64 *t, int64_t row, const float *sums, doubl
         out[i] = (double)sums[i] * grow + lost;
         is_near &= sums[i] <= FLT_MAX;
     }
-    for (int64_t i = 0; !is_near && i < t->n; i++) {
-        if (t->k <= LONGEST_FLOAT_SUM && sums[i] <= FLT_MAX) continue;
-        out[i] = 0;
-        for (int64_t k = 0; k < t->k; k++)
-            out[i] += pn_mag(t->a[row * t->k + k]) * pn_mag(t->b[k * t->n_all + i]);
+    if (is_near) return;
+    memset(out, 0, (size_t)t->n * sizeof(*out));
+    for (int64_t k = 0; k < t->k; k++) {
+        const double factor = pn_mag(t->a[row * t->k + k]);
+        const double *b = t->b + k * t->n_all;
+        for (int64_t i = 0; i < t->n; i++)
+            out[i] += factor * pn_mag(b[i]);
     }
 }
 
