@@ -294,6 +294,19 @@ static pn_status check_shapes_used(const converter *c)
     return PN_OK;
 }
 
+/* weights that do not fit may fit another size, which nobody has named in so many words
+ */
+static void say_where(const converter *c, const char *symbol)
+{
+    if (c->has_record && c->shapes[c->o->n_input_shapes].is_used)
+        pn_err_prefix(c->err, "%s, for images of %dx%d as %s %s makes them", symbol,
+                      c->record.height, c->record.width,
+                      c->o->preset ? "--preset" : "--preprocess",
+                      c->o->preset ? c->o->preset : c->o->preprocess);
+    else
+        pn_err_prefix(c->err, "%s", symbol);
+}
+
 static pn_status import_mxnet(converter *c)
 {
     pn_file *symbol = c->files[KIND_SYMBOL], *params = c->files[KIND_PARAMS];
@@ -304,7 +317,7 @@ static pn_status import_mxnet(converter *c)
     if (!st) st = pn_mx_params_read(&p, params, c->err);
     if (!st) {
         st = pn_mx_import_graph(&c->g, s, p, c->shapes, c->n_shapes, c->err);
-        if (st) pn_err_prefix(c->err, "%s", symbol->path);
+        if (st) say_where(c, symbol->path);
     }
     pn_mx_symbol_free(&s);
     pn_mx_params_free(&p);

@@ -346,12 +346,64 @@ static pn_status match_weights(pn_mx_import *im)
     return out;
 }
 
+/* The lines about weights that are missing, without the shapes expected: those may hang
+ * on the size that is not known. */
+static void list_missing(pn_mx_import *im, const pn_mx_list *misfits, pn_mx_list *to)
+{
+    static const char word[] = ": missing";
+    const char *line = misfits->n ? misfits->text : NULL;
+    while (line && *line) {
+        const char *end = strchr(line + 1, '\n'), *at = strstr(line, word);
+        if (at && (!end || at < end))
+            pn_mx_list_add(im, to, "%.*s", (int)(at - line + (int)sizeof(word) - 1),
+                           line);
+        line = end;
+    }
+}
+
+/* An input's size is not known. That is not to hide that the weights are another
+ * symbol's: the same walk with a stand-in tells which names have no partner. */
+static void tell_missing(pn_mx_import *im)
+{
+    const size_t n = (size_t)im->n_shapes;
+    pn_mx_input_shape *shapes = pn_arena_alloc(&im->arena, (n + 1) * sizeof(*im->shapes));
+    pn_err ignored = {0};
+    pn_mx_list missing = {0};
+    if (!shapes || !im->err) return;
+    if (n) memcpy(shapes, im->shapes, n * sizeof(*shapes));
+    for (size_t i = 0; i < n; i++)
+        shapes[i].is_used = false;
+    shapes[n] = (pn_mx_input_shape){.is_fallback = true,
+                                    .shape = {.ndim = 3, .dim = {3, 224, 224}}};
+    pn_mx_import probe = {.sym = im->sym,
+                          .params = im->params,
+                          .shapes = shapes,
+                          .n_shapes = im->n_shapes + 1,
+                          .matched = im->matched,
+                          .err = &ignored};
+    pn_status st = walk(&probe);
+    if (!st) list_missing(&probe, &probe.misfits, &missing);
+    if (!st && missing.n) list_surplus(&probe, &missing);
+    char *said = missing.n && missing.text ? strdup(pn_err_text(im->err)) : NULL;
+    if (said) {
+        pn_err_clear(im->err);
+        pn_fail(im->err, im->status, "%s; and the weights do not fit the symbol:%s", said,
+                missing.text);
+    }
+    free(said);
+    list_fini(&missing);
+    pn_err_clear(&ignored);
+    pn_graph_free(&probe.g);
+    import_fini(&probe);
+}
+
 static pn_status import_all(pn_mx_import *im)
 {
     pn_status st = PN_OK;
     if (im->params->n_arrays && !pn_mx_names_meet(im->sym, im->params))
         st = match_weights(im);
     if (!st) st = walk(im);
+    if (im->lacks_size) tell_missing(im);
     if (!st) st = report(im);
     if (!st) st = add_heads(im);
     if (!st) st = compare_shapes(im);

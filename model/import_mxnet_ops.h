@@ -56,6 +56,7 @@ typedef struct pn_mx_import {
     bool *is_live;      /**< one a node of sym: some head needs it */
     bool *is_used;      /**< one an array of params */
     const int *matched; /**< one a node of sym: the array that it is, -1; NULL: by name */
+    bool lacks_size;    /**< an input's: the status says so */
     bool is_survey;     /**< no weight is looked up: only what is wanted is noted */
     pn_mx_want *wants;  /**< of a survey, each variable once */
     int n_wants, room_for_wants;

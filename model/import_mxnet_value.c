@@ -225,6 +225,7 @@ static int graph_input(pn_mx_import *im, int variable)
     pn_shape known, shape;
     if (o->n) return o->values[0];
     if (!input_shape(im, n, &known) || known.ndim >= PN_MAX_DIMS) {
+        im->lacks_size = !im->status;
         if (!im->status)
             im->status = pn_fail(im->err, PN_EINVAL,
                                  "input \"%s\": its size is not known: give "

@@ -429,6 +429,67 @@ static void all_metadata_survives_mmdnns_ir(void **state)
     drop_files(&f);
 }
 
+static void expect_words(pn_status st, pn_err *err, const char *const *words)
+{
+    assert_int_not_equal(st, PN_OK);
+    for (; *words; words++)
+        if (!strstr(pn_err_text(err), *words))
+            fail_msg("\"%s\" is not in: %s", *words, pn_err_text(err));
+    pn_err_clear(err);
+}
+
+static void a_size_that_is_not_known_hides_no_missing_weights(void **state)
+{
+    (void)state;
+    static const weight others[] = {
+        {"arg:w", 2, {4, 3}}, {"arg:fc1_bias", 1, {4}}, {NULL, 0, {0}}};
+    static const char *const words[] = {
+        "its size is not known", "\n  b: missing\n",
+        "\n  fc1_bias: 4, but nothing in the symbol takes it", NULL};
+    files f = make_files(with_softmax, "x");
+    pn_convert_opts o = options(&f);
+    bytes b = {0};
+    pn_graph *g = NULL;
+    pn_err err = {0};
+    put_weights(&b, others);
+    char *path = write_temp(b.data, b.size);
+    f.inputs[0] = path;
+    o.n_input_shapes = 0;
+    expect_words(pn_convert(&g, &o, &err), &err, words);
+    f.inputs[0] = f.params;
+    assert_int_equal(pn_convert(&g, &o, &err), PN_EINVAL);
+    assert_null(strstr(pn_err_text(&err), "weights do not fit"));
+    pn_err_clear(&err);
+    unlink(path);
+    free(path);
+    bytes_fini(&b);
+    drop_files(&f);
+}
+
+static void a_misfit_names_the_preset_that_made_the_size(void **state)
+{
+    (void)state;
+    static const weight others[] = {
+        {"arg:w", 2, {4, 5}}, {"arg:b", 1, {4}}, {NULL, 0, {0}}};
+    static const char *const words[] = {
+        "for images of 224x224 as --preset tutorial makes", "w: 4x5, expected 4x3", NULL};
+    files f = make_files(with_softmax, "x");
+    pn_convert_opts o = options(&f);
+    bytes b = {0};
+    pn_graph *g = NULL;
+    pn_err err = {0};
+    put_weights(&b, others);
+    char *path = write_temp(b.data, b.size);
+    f.inputs[0] = path;
+    o.n_input_shapes = 0;
+    o.preset = "tutorial";
+    expect_words(pn_convert(&g, &o, &err), &err, words);
+    unlink(path);
+    free(path);
+    bytes_fini(&b);
+    drop_files(&f);
+}
+
 /* a file that is none of what convert reads is called what it is */
 static void other_weights_are_called_by_their_names(void **state)
 {
@@ -572,6 +633,8 @@ int main(void)
         cmocka_unit_test(flags_that_make_no_sense_are_refused),
         cmocka_unit_test(an_onnx_file_is_dressed_and_keeps_what_it_says),
         cmocka_unit_test(all_metadata_survives_mmdnns_ir),
+        cmocka_unit_test(a_size_that_is_not_known_hides_no_missing_weights),
+        cmocka_unit_test(a_misfit_names_the_preset_that_made_the_size),
         cmocka_unit_test(other_weights_are_called_by_their_names),
         cmocka_unit_test(real_checkpoints_convert),
     };
