@@ -79,7 +79,7 @@ def ncnn(path, batch, threads):
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = net.opt.use_bf16_storage = False
     if net.load_param(param) or net.load_model(weights):
         sys.exit(f"ncnn: cannot load {param}")
-    image = nn.Mat(x[0])
+    image = nn.Mat(x[0]).clone()  # ncnn loads whole vectors from where it aligned them; numpy does not align so
     outputs = net.output_names()
 
     def run():
