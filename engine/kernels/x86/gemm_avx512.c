@@ -114,9 +114,11 @@ INLINE void tile(const tile_args *t, const int n, const int p, const bool is_cut
     /* a row at a time: all at once, the core could not note so many misses */
     for (size_t i = 0; i < (size_t)n && k + STEP <= t->k; i++) {
         fetch(t, i, p);
-        for (size_t end = k + STEP; k < end; k++)
+#pragma GCC unroll 5
+        for (int s = 0; s < STEP; s++, k++)
             step(sum, t, k, n, p);
     }
+#pragma GCC unroll 4
     for (; k < t->k; k++)
         step(sum, t, k, n, p);
     if (!t->after)
