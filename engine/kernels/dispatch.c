@@ -78,6 +78,9 @@ void pn_kernels_init(pn_kernels *k, pn_cpu level)
 void pn_epilogue_columns(const pn_epilogue *e, size_t first)
 {
     pn_epilogue rest = *e;
+    pn_act act = *e->act;
+    if (act.slope) act.slope += first;
+    rest.act = &act;
     rest.y += first;
     if (rest.bias) rest.bias += first;
     if (rest.r) rest.r += first;

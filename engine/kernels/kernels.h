@@ -6,7 +6,8 @@
  * both add in one order: k is cut into blocks of PN_K_BLOCK, inside a block one chain of
  * fused multiply-adds from zero, the block sums added in ascending order. (OpenBLAS has
  * an order of its own.) Arrays are 64-byte aligned at their start; PN_PAD_BYTES past
- * their end may be read, never written; nothing past an epilogue's bias or residual is.
+ * their end may be read, never written; nothing past an epilogue's bias, residual or
+ * slopes is.
  */
 #ifndef PN_ENGINE_KERNELS_H
 #define PN_ENGINE_KERNELS_H
@@ -88,7 +89,7 @@ typedef struct pn_gemm {
     size_t ldc, lda; /**< floats from row to row */
     size_t m, n, k, n_all, n0;
     /** NULL, or what follows while the sums are in registers: its y is c, its m and n are
-     * these, its act is a CLAMP. Only where gemm_is_chained. */
+     * these, its act is a CLAMP or a PRELU. Only where gemm_is_chained. */
     const pn_epilogue *after;
 } pn_gemm;
 
@@ -179,10 +180,11 @@ enum { PN_WINO_IN_MAX = 7, PN_WINO_OUT_MAX = 5, PN_WINO_PLANES_MAX = 49 };
 typedef PN_DECL_WINO_INPUT((*pn_wino_input_fn));
 
 /** One tile out: planes as above to pixels[out * out], row-major; a pixel outside the map
- * points at a dump. y = clamp(sum + bias + residual[pixel]), residual may be NULL. */
+ * points at a dump. y = act(sum + bias + residual[pixel]), act being a CLAMP or a PRELU;
+ * residual may be NULL. */
 #define PN_DECL_WINO_OUTPUT(name)                                                        \
     void name(float *const *pixels, const float *const *residual, const float *planes,   \
-              size_t plane, size_t n, const float *bias, float lo, float hi)
+              size_t plane, size_t n, const float *bias, const pn_act *act)
 typedef PN_DECL_WINO_OUTPUT((*pn_wino_output_fn));
 
 typedef struct pn_wino {

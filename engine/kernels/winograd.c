@@ -92,21 +92,21 @@ static void output_5(float *y, const float *m)
                   PN_FMA(531441.0f / 1048576, r, PN_FMA(2401.0f / 256, t, m[6])));
 }
 
-static float finish(float v, const float *residual, const float *bias, float lo, float hi,
-                    size_t c)
-{
-    v += bias[c];
-    if (residual) v += residual[c];
-    v = v < lo ? lo : v; /* NaN passes */
-    return v > hi ? hi : v;
-}
-
 /* What a tile becomes when its channel leaves. */
 typedef struct leaving {
     float *const *pixels;
     const float *const *residual, *bias;
-    float lo, hi;
+    const pn_act *act;
 } leaving;
+
+static float finish(const leaving *l, float v, int at, size_t c)
+{
+    v += l->bias[c];
+    if (l->residual) v += l->residual[at][c];
+    v = v < l->act->lo ? l->act->lo : v; /* NaN passes */
+    v = v > l->act->hi ? l->act->hi : v;
+    return l->act->slope && v < 0 ? l->act->slope[c] * v : v;
+}
 
 static inline void output_tile(const leaving *l, const float *planes, size_t plane,
                                size_t n, int in, int out, line_fn *line)
@@ -125,8 +125,7 @@ static inline void output_tile(const leaving *l, const float *planes, size_t pla
             line(across, down[i]);
             for (int j = 0; j < out; j++) {
                 const int at = out * i + j;
-                l->pixels[at][c] = finish(across[j], l->residual ? l->residual[at] : NULL,
-                                          l->bias, l->lo, l->hi, c);
+                l->pixels[at][c] = finish(l, across[j], at, c);
             }
         }
     }
@@ -134,12 +133,12 @@ static inline void output_tile(const leaving *l, const float *planes, size_t pla
 
 PN_DECL_WINO_OUTPUT(pn_f32_wino4_output_c)
 {
-    const leaving l = {pixels, residual, bias, lo, hi};
+    const leaving l = {pixels, residual, bias, act};
     output_tile(&l, planes, plane, n, 6, 4, output_4);
 }
 
 PN_DECL_WINO_OUTPUT(pn_f32_wino5_output_c)
 {
-    const leaving l = {pixels, residual, bias, lo, hi};
+    const leaving l = {pixels, residual, bias, act};
     output_tile(&l, planes, plane, n, 7, 5, output_5);
 }

@@ -145,7 +145,8 @@ static void multiply(const pn_run *r, const pn_layer *l, int64_t image, pn_gemm 
         e.ldr = (size_t)r->m->tensors[l->residual].pixel_stride;
         e.r = pn_run_tensor(r, l->residual, image) + p0 * (int64_t)e.ldr + channel;
     }
-    g->after = k->gemm_is_chained && act.kind == PN_ACT_CLAMP ? &e : NULL;
+    const bool is_simple = act.kind == PN_ACT_CLAMP || act.kind == PN_ACT_PRELU;
+    g->after = k->gemm_is_chained && is_simple ? &e : NULL;
     k->gemm(g);
     if (!g->after) k->epilogue(&e);
 }

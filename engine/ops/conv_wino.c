@@ -234,11 +234,14 @@ static void transform_out(const pn_run *r, const pn_layer *l, const grid *g, int
             pixels[i * out + j] = is_inside ? y + at * ldy : dump;
             residual[i * out + j] = adds && is_inside ? add + at * ldr : dump;
         }
-    g->wino->output(pixels, adds ? residual : NULL, planes, plane, n,
-                    l->u.conv.bias_f32 + n0, l->act.lo, l->act.hi);
-    pn_act act = l->act;
+    pn_act act = l->act, none = pn_act_none;
     if (act.slope) act.slope += n0;
-    for (int i = 0; act.kind != PN_ACT_CLAMP && i < out * out; i++)
+    const bool is_after = act.kind != PN_ACT_CLAMP && act.kind != PN_ACT_PRELU;
+    none.lo = act.lo;
+    none.hi = act.hi;
+    g->wino->output(pixels, adds ? residual : NULL, planes, plane, n,
+                    l->u.conv.bias_f32 + n0, is_after ? &none : &act);
+    for (int i = 0; is_after && i < out * out; i++)
         r->m->kernels.act(pixels[i], pixels[i], n, &act);
 }
 

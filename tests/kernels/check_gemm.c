@@ -174,12 +174,13 @@ static void nothing_is_written_past_the_columns(void **state)
 static void what_follows_is_done_as_the_epilogue_does_it(void **state)
 {
     (void)state;
-    static const float bounds[][2] = {{-0.5F, 2}, {-INFINITY, INFINITY}, {0, INFINITY}};
+    static const float bounds[][2] = {
+        {-0.5F, 2}, {-INFINITY, INFINITY}, {0, INFINITY}, {-INFINITY, INFINITY}};
     pn_cpu levels[4];
     const int n = pn_levels(levels);
-    for (int i = 0; i < 3 * N_SIZES; i++)
+    for (int i = 0; i < 4 * N_SIZES; i++)
         for (int l = 0; l < n; l++) {
-            const size *s = &sizes[i / 3];
+            const size *s = &sizes[i / 4];
             float *a = pn_buffer_new(s->m * s->k, 1, false);
             float *w = pn_buffer_new(s->n * s->k, 2, false);
             float *bias = pn_buffer_bare(s->n, 3, true);
@@ -188,11 +189,16 @@ static void what_follows_is_done_as_the_epilogue_does_it(void **state)
             pn_kernels_init(&k, levels[l]);
             float *b = pack(&k, w, s), *want = product(PN_CPU_C, a, s->k, w, s);
             float *c = pn_buffer_canary(s->m * (s->n + 2));
-            const float *lo_hi = bounds[i % 3];
-            const pn_act act = {.kind = PN_ACT_CLAMP, .lo = lo_hi[0], .hi = lo_hi[1]};
+            const float *lo_hi = bounds[i % 4];
+            float *slope = pn_buffer_bare(s->n, 5, true);
+            pn_act act = {.kind = PN_ACT_CLAMP, .lo = lo_hi[0], .hi = lo_hi[1]};
+            if (i % 4 == 3) {
+                act.kind = PN_ACT_PRELU;
+                act.slope = slope;
+            }
             pn_epilogue e = {.y = c,
-                             .bias = i / 3 % 3 ? bias : NULL,
-                             .r = i % 2 ? r : NULL,
+                             .bias = i / 4 % 3 ? bias : NULL,
+                             .r = i / 4 % 2 ? r : NULL,
                              .ldy = s->n + 2,
                              .ldr = s->n,
                              .m = s->m,
@@ -216,6 +222,7 @@ static void what_follows_is_done_as_the_epilogue_does_it(void **state)
             pn_buffer_free(want);
             pn_buffer_free(b);
             pn_buffer_free(r);
+            pn_buffer_free(slope);
             pn_buffer_free(bias);
             pn_buffer_free(w);
             pn_buffer_free(a);

@@ -30,7 +30,7 @@ static float *input_planes(const pn_wino *w, const float *x)
 }
 
 static float *output_pixels(const pn_wino *w, const float *planes, const float *bias,
-                            const float *residual, float lo, float hi)
+                            const float *residual, const pn_act *act)
 {
     const size_t n = (size_t)(w->out * w->out);
     float *y = pn_buffer_canary(n * CHANNELS), *pixels[PN_WINO_PLANES_MAX];
@@ -39,27 +39,34 @@ static float *output_pixels(const pn_wino *w, const float *planes, const float *
         pixels[i] = y + i * CHANNELS;
         add[i] = residual ? residual + i * CHANNELS : NULL;
     }
-    w->output(pixels, residual ? add : NULL, planes, PLANE, CHANNELS, bias, lo, hi);
+    w->output(pixels, residual ? add : NULL, planes, PLANE, CHANNELS, bias, act);
     return y;
 }
 
-static void check_bits(const pn_wino *reference, const pn_wino *w, bool odd, bool adds)
+static void check_bits(const pn_wino *reference, const pn_wino *w, bool odd, bool adds,
+                       bool bends)
 {
     const size_t planes = (size_t)(w->in * w->in), out = (size_t)(w->out * w->out);
     float *x = pn_buffer_new(planes * CHANNELS, 1, odd);
     float *m = pn_buffer_new(planes * PLANE, 2, odd);
     float *bias = pn_buffer_new(CHANNELS, 3, false);
     float *residual = pn_buffer_new(out * CHANNELS, 4, odd);
-    const float *r = adds ? residual : NULL, hi = adds ? 6 : INFINITY;
+    float *slope = pn_buffer_new(CHANNELS, 5, odd);
+    const pn_act relu = {.kind = PN_ACT_CLAMP, .lo = 0, .hi = adds ? 6 : INFINITY};
+    const pn_act prelu = {
+        .kind = PN_ACT_PRELU, .lo = -INFINITY, .hi = INFINITY, .slope = slope};
+    const pn_act *act = bends ? &prelu : &relu;
+    const float *r = adds ? residual : NULL;
     float *a = input_planes(reference, x), *b = input_planes(w, x);
     assert_true(pn_buffer_same(a, b, planes * PLANE));
     pn_buffer_free(a);
     pn_buffer_free(b);
-    a = output_pixels(reference, m, bias, r, 0, hi);
-    b = output_pixels(w, m, bias, r, 0, hi);
+    a = output_pixels(reference, m, bias, r, act);
+    b = output_pixels(w, m, bias, r, act);
     assert_true(pn_buffer_same(a, b, out * CHANNELS));
     pn_buffer_free(a);
     pn_buffer_free(b);
+    pn_buffer_free(slope);
     pn_buffer_free(residual);
     pn_buffer_free(bias);
     pn_buffer_free(m);
@@ -73,10 +80,10 @@ static void every_level_gives_the_references_bits(void **state)
     const int n = pn_levels(levels);
     for (int size = 0; size < PN_N_WINO_SIZES; size++)
         for (int l = 1; l < n; l++)
-            for (int i = 0; i < 4; i++) {
+            for (int i = 0; i < 8; i++) {
                 const pn_wino c = wino_of(PN_CPU_C, (pn_wino_size)size);
                 const pn_wino w = wino_of(levels[l], (pn_wino_size)size);
-                check_bits(&c, &w, i & 1, i & 2);
+                check_bits(&c, &w, i & 1, i & 2, i & 4);
             }
 }
 
@@ -92,7 +99,8 @@ static void centre_is_kept(pn_wino_size size, const double *g, float tolerance)
     for (int f = 0; f < n; f++)
         for (int c = 0; c < CHANNELS; c++)
             planes[f * PLANE + c] *= (float)(g[f / w.in] * g[f % w.in]);
-    float *y = output_pixels(&w, planes, bias, NULL, -INFINITY, INFINITY);
+    const pn_act none = {.kind = PN_ACT_CLAMP, .lo = -INFINITY, .hi = INFINITY};
+    float *y = output_pixels(&w, planes, bias, NULL, &none);
     for (int i = 0; i < w.out * w.out; i++)
         for (int c = 0; c < CHANNELS; c++) {
             const int at = (i / w.out + 1) * w.in + i % w.out + 1;

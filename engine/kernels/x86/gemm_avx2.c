@@ -19,7 +19,7 @@ typedef struct tile_args {
     const float *a, *b;
     size_t ldc, lda, k;
     const pn_epilogue *after;  /* NULL but in the last block of k */
-    bool clamps;               /* lo and hi of `after` are not both infinite */
+    bool clamps;               /* `after` has bounds or slopes */
     size_t row, column;        /* of c[0] in the product, for `after` */
     uintptr_t ahead;           /* weights of the next block, fetched a line a step; */
     size_t ahead_step;         /* maybe none: no pointer. PN_PANEL floats; 0: done */
@@ -48,6 +48,13 @@ INLINE __m256 bias_of(const pn_epilogue *e, size_t column)
     return e->bias ? _mm256_loadu_ps(e->bias + column) : _mm256_set1_ps(-0.0F);
 }
 
+/* A PRELU: the slope times what is negative. */
+INLINE __m256 bend(const float *slope, __m256 v)
+{
+    const __m256 below = _mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_LT_OQ);
+    return _mm256_blendv_ps(v, _mm256_mul_ps(v, _mm256_loadu_ps(slope)), below);
+}
+
 /* The sums, complete if `ends`, to where they belong. n, ends and clamps are constants
  * where this is inlined. */
 INLINE void store(const tile_args *t, __m256 sum[ROWS][2], const int n, const bool ends,
@@ -70,6 +77,7 @@ INLINE void store(const tile_args *t, __m256 sum[ROWS][2], const int n, const bo
             if (r) v = _mm256_add_ps(v, _mm256_loadu_ps(r + (size_t)i * e->ldr + 8 * j));
             /* these operand orders let NaN pass */
             if (clamps) v = _mm256_min_ps(hi, _mm256_max_ps(lo, v));
+            if (clamps && e->act->slope) v = bend(e->act->slope + t->column + 8 * j, v);
             _mm256_storeu_ps(t->c + (size_t)i * t->ldc + 8 * j, v);
         }
 }
@@ -142,7 +150,8 @@ static void panel(const pn_gemm *g, float *c, size_t ldc, size_t column, size_t 
         t.b = b + k0 * PN_PANEL;
         t.k = is_last ? g->k - k0 : PN_K_BLOCK;
         t.after = is_last ? after : NULL;
-        t.clamps = after && (after->act->lo != -INFINITY || after->act->hi != INFINITY);
+        t.clamps = after && (after->act->lo != -INFINITY || after->act->hi != INFINITY ||
+                             after->act->slope);
         const uintptr_t next =
             (uintptr_t)(is_last ? b + g->k * PN_PANEL : t.b + PN_K_BLOCK * PN_PANEL);
         size_t tiles = (m + ROWS - 1) / ROWS;

@@ -17,7 +17,7 @@ typedef struct tile_args {
     size_t ldc, lda, k;
     bool is_last;              /* block of k: c is the product's */
     const pn_epilogue *after;  /* NULL but in the last block of k */
-    bool clamps;               /* lo and hi of `after` are not both infinite */
+    bool clamps;               /* `after` has bounds or slopes */
     size_t row, column;        /* of c[0] in the product, for `after` */
     uintptr_t ahead;           /* weights of the next block, fetched a line a step; */
     size_t ahead_step;         /* maybe none: no pointer. PN_PANEL floats; 0: done */
@@ -72,6 +72,14 @@ INLINE __m512 bias_of(const tile_args *t, int j, const bool is_cut)
                 : _mm512_set1_ps(-0.0F);
 }
 
+/* A PRELU: the slope times what is negative. */
+INLINE __m512 bend(const tile_args *t, __m512 v, int j, const bool is_cut)
+{
+    const float *slope = t->after->act->slope + t->column + j * PN_PANEL;
+    const __mmask16 below = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_LT_OQ);
+    return _mm512_mask_mul_ps(v, below, v, load(slope, t, is_cut));
+}
+
 /* The sums, complete if `ends`, to where they belong. What n and p say of step() goes for
  * all constants here; a whole panel is stored without a mask. */
 INLINE void store(const tile_args *t, __m512 sum[ROWS][2], const int n, const int p,
@@ -97,6 +105,7 @@ INLINE void store(const tile_args *t, __m512 sum[ROWS][2], const int n, const in
                                           is_cut && j + 1 == p));
             /* these operand orders let NaN pass */
             if (clamps) v = _mm512_min_ps(hi, _mm512_max_ps(lo, v));
+            if (clamps && e->act->slope) v = bend(t, v, j, is_cut && j + 1 == p);
             if (is_cut && j + 1 == p)
                 _mm512_mask_storeu_ps(y, t->kept, v);
             else
@@ -209,8 +218,8 @@ static void panels(const pn_gemm *g, size_t column, size_t width, size_t row, si
     const int more = width > PN_PANEL;
     tile_args t = {.lda = g->lda, .column = column};
     t.kept = (__mmask16)((1U << cut) - 1);
-    t.clamps =
-        g->after && (g->after->act->lo != -INFINITY || g->after->act->hi != INFINITY);
+    const pn_act *act = g->after ? g->after->act : NULL;
+    t.clamps = act && (act->lo != -INFINITY || act->hi != INFINITY || act->slope);
     for (size_t k0 = 0; k0 < g->k; k0 += PN_K_BLOCK) {
         t.is_last = g->k - k0 <= PN_K_BLOCK;
         t.b = b + k0 * PN_PANEL;

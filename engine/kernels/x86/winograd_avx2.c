@@ -112,15 +112,22 @@ INLINE void output_5(__m256 y[OUT], const __m256 m[IN])
 typedef struct leaving {
     float *const *pixels;
     const float *const *residual, *bias;
-    float lo, hi;
+    const pn_act *act;
 } leaving;
 
 INLINE void finish(const leaving *l, __m256 v, int at, size_t c)
 {
     v = _mm256_add_ps(v, _mm256_loadu_ps(l->bias + c));
     if (l->residual) v = _mm256_add_ps(v, _mm256_loadu_ps(l->residual[at] + c));
-    v = _mm256_max_ps(_mm256_set1_ps(l->lo), v); /* this operand order lets NaN pass */
-    _mm256_storeu_ps(l->pixels[at] + c, _mm256_min_ps(_mm256_set1_ps(l->hi), v));
+    v = _mm256_max_ps(_mm256_set1_ps(l->act->lo),
+                      v); /* these operand orders let NaN pass */
+    v = _mm256_min_ps(_mm256_set1_ps(l->act->hi), v);
+    const float *slope = l->act->slope;
+    if (slope) {
+        const __m256 below = _mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_LT_OQ);
+        v = _mm256_blendv_ps(v, _mm256_mul_ps(v, _mm256_loadu_ps(slope + c)), below);
+    }
+    _mm256_storeu_ps(l->pixels[at] + c, v);
 }
 
 /* in and out are constants where this is inlined */
@@ -151,12 +158,12 @@ INLINE void output_tile(const leaving *l, const float *planes, size_t plane, siz
 
 PN_DECL_WINO_OUTPUT(pn_f32_wino4_output_avx2)
 {
-    const leaving l = {pixels, residual, bias, lo, hi};
+    const leaving l = {pixels, residual, bias, act};
     output_tile(&l, planes, plane, n, 6, 4);
 }
 
 PN_DECL_WINO_OUTPUT(pn_f32_wino5_output_avx2)
 {
-    const leaving l = {pixels, residual, bias, lo, hi};
+    const leaving l = {pixels, residual, bias, act};
     output_tile(&l, planes, plane, n, 7, 5);
 }
