@@ -95,10 +95,10 @@ static pn_status set_inputs(check *c, const pn_parity_opts *o, pn_err *err)
 /* OpenBLAS cuts k at GEMM_Q of its kernel, at most 1024 for float on any machine it
  * knows, and never below 64; its sgemv has no such cut, but several chains side by side.
  */
-static int64_t roundings_of(const pn_model *m, int64_t k)
+static int64_t roundings_of(const pn_model *m, int64_t k, int64_t block)
 {
     if (!m->kernels.gemm_is_chained) return k < 1024 ? k : 1024 + k / 64;
-    return (k < PN_K_BLOCK ? k : PN_K_BLOCK) + pn_ceil_div(k, PN_K_BLOCK) - 1;
+    return (k < block ? k : block) + pn_ceil_div(k, block) - 1;
 }
 
 static int64_t taps_of(const pn_conv *c)
@@ -111,16 +111,18 @@ static pn_sum sum_of(const pn_model *m, const pn_layer *l)
     const pn_conv *c = &l->u.conv;
     switch (l->kind) {
     case PN_LAYER_CONV:
-        return (pn_sum){PN_SUM_CHAIN, roundings_of(m, c->cin / c->group * taps_of(c))};
+        return (pn_sum){PN_SUM_CHAIN,
+                        roundings_of(m, c->cin / c->group * taps_of(c), PN_K_BLOCK)};
     case PN_LAYER_CONV_WINO:
-        return (pn_sum){c->wino == PN_WINO_5 ? PN_SUM_WINOGRAD_5 : PN_SUM_WINOGRAD_4,
-                        roundings_of(m, c->cin)};
+        return (pn_sum){
+            c->wino == PN_WINO_5 ? PN_SUM_WINOGRAD_5 : PN_SUM_WINOGRAD_4,
+            roundings_of(m, c->cin, (int64_t)m->kernels.wino[c->wino].k_block)};
     case PN_LAYER_DEPTHWISE:
         return (pn_sum){PN_SUM_CHAIN, taps_of(c)};
     case PN_LAYER_CONV_TRANSPOSE: /* product and sum are two roundings */
         return (pn_sum){PN_SUM_CHAIN, c->cin / c->group * taps_of(c) + 1};
     case PN_LAYER_FC:
-        return (pn_sum){PN_SUM_CHAIN, roundings_of(m, l->u.fc.k)};
+        return (pn_sum){PN_SUM_CHAIN, roundings_of(m, l->u.fc.k, PN_K_BLOCK)};
     default:
         return (pn_sum){PN_SUM_CHAIN, 1}; /* sums in double */
     }

@@ -20,8 +20,9 @@ static void init_c(pn_kernels *k)
     k->avg_taps = pn_f32_avg_taps_c;
     k->global_avg = pn_f32_global_avg_c;
     k->global_max = pn_f32_global_max_c;
-    k->wino[PN_WINO_4] = (pn_wino){6, 4, pn_f32_wino4_input_c, pn_f32_wino4_output_c};
-    k->wino[PN_WINO_5] = (pn_wino){7, 5, pn_f32_wino5_input_c, pn_f32_wino5_output_c};
+    k->wino[PN_WINO_4] =
+        (pn_wino){6, 4, PN_K_BLOCK, pn_f32_wino4_input_c, pn_f32_wino4_output_c};
+    k->wino[PN_WINO_5] = (pn_wino){7, 5, 64, pn_f32_wino5_input_c, pn_f32_wino5_output_c};
 }
 
 static void init_blas(pn_kernels *k)

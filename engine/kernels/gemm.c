@@ -22,11 +22,11 @@ PN_DECL_PACK(pn_f32_pack_c)
 
 /* One panel under up to GEMM_ROWS rows. */
 static void gemm_tile(float *c, size_t ldc, const float *a, size_t lda, const float *b,
-                      size_t m, size_t n, size_t k)
+                      size_t m, size_t n, size_t k, size_t block)
 {
     float total[GEMM_ROWS][PN_PANEL] = {{0}};
-    for (size_t k0 = 0; k0 < k; k0 += PN_K_BLOCK) {
-        size_t k1 = k - k0 < PN_K_BLOCK ? k : k0 + PN_K_BLOCK;
+    for (size_t k0 = 0; k0 < k; k0 += block) {
+        size_t k1 = k - k0 < block ? k : k0 + block;
         float sum[GEMM_ROWS][PN_PANEL] = {{0}};
         for (size_t p = k0; p < k1; p++)
             for (size_t i = 0; i < m; i++) {
@@ -44,16 +44,17 @@ static void gemm_tile(float *c, size_t ldc, const float *a, size_t lda, const fl
 
 PN_DECL_GEMM(pn_f32_gemm_c)
 {
+    const size_t block = g->k_block ? g->k_block : PN_K_BLOCK;
     for (size_t j = 0; j < g->n; j += PN_PANEL) {
         const float *b = g->b + (g->n0 + j) * g->k;
         size_t n = g->n - j < PN_PANEL ? g->n - j : PN_PANEL;
         size_t i = 0;
         for (; i + GEMM_ROWS <= g->m; i += GEMM_ROWS)
             gemm_tile(g->c + i * g->ldc + j, g->ldc, g->a + i * g->lda, g->lda, b,
-                      GEMM_ROWS, n, g->k);
+                      GEMM_ROWS, n, g->k, block);
         for (; i < g->m; i++)
             gemm_tile(g->c + i * g->ldc + j, g->ldc, g->a + i * g->lda, g->lda, b, 1, n,
-                      g->k);
+                      g->k, block);
     }
     if (g->after) pn_f32_epilogue_c(g->after);
 }

@@ -3,11 +3,11 @@
  *
  * A kernel allocates nothing, locks nothing and cannot fail. Each has a plain C reference
  * (`_c`); a faster variant takes its place in the table and must give the same bits, as
- * both add in one order: k is cut into blocks of PN_K_BLOCK, inside a block one chain of
- * fused multiply-adds from zero, the block sums added in ascending order. (OpenBLAS has
- * an order of its own.) Arrays are 64-byte aligned at their start; PN_PAD_BYTES past
- * their end may be read, never written; nothing past an epilogue's bias, residual or
- * slopes is.
+ * both add in one order: k is cut into blocks of PN_K_BLOCK (k_block where a product says
+ * so), inside a block one chain of fused multiply-adds from zero, the block sums added in
+ * ascending order. (OpenBLAS has an order of its own.) Arrays are 64-byte aligned at
+ * their start; PN_PAD_BYTES past their end may be read, never written; nothing past an
+ * epilogue's bias, residual or slopes is.
  */
 #ifndef PN_ENGINE_KERNELS_H
 #define PN_ENGINE_KERNELS_H
@@ -88,6 +88,7 @@ typedef struct pn_gemm {
     const float *a, *b;
     size_t ldc, lda; /**< floats from row to row */
     size_t m, n, k, n_all, n0;
+    size_t k_block; /**< multiply-adds in one chain; 0: PN_K_BLOCK, which is the most */
     /** NULL, or what follows while the sums are in registers: its y is c, its m and n are
      * these, its act is a CLAMP or a PRELU. Only where gemm_is_chained. */
     const pn_epilogue *after;
@@ -168,8 +169,8 @@ typedef PN_DECL_GLOBAL((*pn_global_fn));
  * rounding error of 0, +-1, +-2. F(5, 3): +-9/32, +-27/32, +-7/4, infinity, which float
  * holds without error, as it does all that is made of them: twice F(4, 3)'s rounding
  * error, where 0,
- * +-1, +-1/2, -3 have 2.8 times. Transforms are elementwise in the channel, so every
- * width of vector gives the same bits. */
+ * +-1, +-1/2, -3 have 2.8 times; chains of 64 take a quarter of that away. Transforms are
+ * elementwise in the channel, so every width of vector gives the same bits. */
 typedef enum pn_wino_size { PN_WINO_4, PN_WINO_5, PN_N_WINO_SIZES } pn_wino_size;
 enum { PN_WINO_IN_MAX = 7, PN_WINO_OUT_MAX = 5, PN_WINO_PLANES_MAX = 49 };
 
@@ -189,6 +190,7 @@ typedef PN_DECL_WINO_OUTPUT((*pn_wino_output_fn));
 
 typedef struct pn_wino {
     int in, out;            /**< a tile's pixels a side */
+    size_t k_block;         /**< of its products */
     pn_wino_input_fn input; /**< NULL: this level does without Winograd */
     pn_wino_output_fn output;
 } pn_wino;

@@ -274,7 +274,8 @@ static void wino_work(const pn_run *r, const pn_layer *l, int64_t image, int64_t
                            .n = (size_t)channels,
                            .k = (size_t)c->cin,
                            .n_all = (size_t)c->cout,
-                           .n0 = (size_t)n0};
+                           .n0 = (size_t)n0,
+                           .k_block = g.wino->k_block};
         r->m->kernels.gemm(&p);
     }
     for (int64_t t = 0; t < n; t++)

@@ -30,6 +30,12 @@ static float *pack(const pn_kernels *k, const float *w, const size *s)
     return b;
 }
 
+/* both lengths of chains that there are */
+static size_t block_of(const size *s)
+{
+    return s->k % 2 ? 64 : 0;
+}
+
 /* Columns first .. n, with two floats of canary behind each row. */
 static float *columns(pn_cpu level, const float *a, size_t lda, const float *w,
                       const size *s, size_t first)
@@ -47,7 +53,8 @@ static float *columns(pn_cpu level, const float *a, size_t lda, const float *w,
                        .n = s->n - first,
                        .k = s->k,
                        .n_all = s->n,
-                       .n0 = first};
+                       .n0 = first,
+                       .k_block = block_of(s)};
     k.gemm(&g);
     pn_buffer_free(b);
     return c;
@@ -213,6 +220,7 @@ static void what_follows_is_done_as_the_epilogue_does_it(void **state)
                                .n = s->n,
                                .k = s->k,
                                .n_all = s->n,
+                               .k_block = block_of(s),
                                .after = &e};
             k.gemm(&g);
             e.y = want;

@@ -143,17 +143,18 @@ static void panel(const pn_gemm *g, float *c, size_t ldc, size_t column, size_t 
 {
     _Alignas(64) float sums[CHUNK * PN_PANEL];
     const float *b = g->b + (g->n0 + column) * g->k;
+    const size_t block = g->k_block ? g->k_block : PN_K_BLOCK;
     const size_t part = column / PN_PANEL, parts = (g->n + PN_PANEL - 1) / PN_PANEL;
-    for (size_t k0 = 0; k0 < g->k; k0 += PN_K_BLOCK) {
-        const bool is_last = g->k - k0 <= PN_K_BLOCK;
+    for (size_t k0 = 0; k0 < g->k; k0 += block) {
+        const bool is_last = g->k - k0 <= block;
         tile_args t = {.ldc = is_last ? ldc : PN_PANEL, .lda = g->lda, .column = column};
         t.b = b + k0 * PN_PANEL;
-        t.k = is_last ? g->k - k0 : PN_K_BLOCK;
+        t.k = is_last ? g->k - k0 : block;
         t.after = is_last ? after : NULL;
         t.clamps = after && (after->act->lo != -INFINITY || after->act->hi != INFINITY ||
                              after->act->slope);
         const uintptr_t next =
-            (uintptr_t)(is_last ? b + g->k * PN_PANEL : t.b + PN_K_BLOCK * PN_PANEL);
+            (uintptr_t)(is_last ? b + g->k * PN_PANEL : t.b + block * PN_PANEL);
         size_t tiles = (m + ROWS - 1) / ROWS;
         for (size_t i = 0, n; i < m; i += n, tiles--) {
             n = (m - i + tiles - 1) / tiles;

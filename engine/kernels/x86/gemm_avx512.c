@@ -213,6 +213,7 @@ static void panels(const pn_gemm *g, size_t column, size_t width, size_t row, si
     _Alignas(64) float sums[CHUNK * WIDE];
     float *c = g->c + row * g->ldc + column;
     const float *b = g->b + (g->n0 + column) * g->k;
+    const size_t block = g->k_block ? g->k_block : PN_K_BLOCK;
     const size_t cut = width % PN_PANEL;
     const size_t part = column / WIDE, parts = (g->n + WIDE - 1) / WIDE;
     const int more = width > PN_PANEL;
@@ -220,18 +221,17 @@ static void panels(const pn_gemm *g, size_t column, size_t width, size_t row, si
     t.kept = (__mmask16)((1U << cut) - 1);
     const pn_act *act = g->after ? g->after->act : NULL;
     t.clamps = act && (act->lo != -INFINITY || act->hi != INFINITY || act->slope);
-    for (size_t k0 = 0; k0 < g->k; k0 += PN_K_BLOCK) {
-        t.is_last = g->k - k0 <= PN_K_BLOCK;
+    for (size_t k0 = 0; k0 < g->k; k0 += block) {
+        t.is_last = g->k - k0 <= block;
         t.b = b + k0 * PN_PANEL;
         t.b_next = more ? t.b + g->k * PN_PANEL : t.b;
-        t.k = t.is_last ? g->k - k0 : PN_K_BLOCK;
+        t.k = t.is_last ? g->k - k0 : block;
         t.after = t.is_last ? g->after : NULL;
         t.ldc = t.is_last ? g->ldc : WIDE;
         tile_fn *const tile_rows = tiles_of[more][t.is_last && cut];
         const size_t panel_bytes = g->k * PN_PANEL * sizeof(float);
-        const uintptr_t next = t.is_last
-                                   ? (uintptr_t)b + 2 * panel_bytes
-                                   : (uintptr_t)(t.b + (size_t)PN_K_BLOCK * PN_PANEL);
+        const uintptr_t next = t.is_last ? (uintptr_t)b + 2 * panel_bytes
+                                         : (uintptr_t)(t.b + block * PN_PANEL);
         size_t left = (m + ROWS - 1) / ROWS;
         for (size_t i = 0, n; i < m; i += n, left--) {
             n = (m - i + left - 1) / left;
