@@ -1,8 +1,9 @@
 """One peer on one model, timed; one JSON line. Run by run.py, in its venv.
 
-usage: peers.py PEER MODEL BATCH THREADS SECONDS
+usage: peers.py PEER MODEL BATCH THREADS SECONDS [check]
 
-Each runs in float32 on THREADS threads, the network alone, on one fixed input.
+Each runs in float32 on THREADS threads, the network alone, on one fixed input. With `check` its outputs are afterwards held
+against ONNX Runtime's: who computes something else has no speed.
 """
 import json
 import os
@@ -11,6 +12,8 @@ import sys
 import time
 
 import numpy as np
+
+MOST_OFF = 1e-3  # of the largest magnitude: a wrong network, not another order of sums
 
 
 def input_of(path, batch):
@@ -47,7 +50,7 @@ def openvino(path, batch, threads):
         "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False})
     request = compiled.create_infer_request()
     tensor = ov.Tensor(x)
-    return ov.__version__.split("-")[0], lambda: request.infer({0: tensor})
+    return ov.__version__.split("-")[0], lambda: list(request.infer({0: tensor}).values())
 
 
 def ncnn_files(path, shape):
@@ -57,7 +60,8 @@ def ncnn_files(path, shape):
     stem = os.path.join(folder, f"{os.path.basename(path)[:-5]}-{stat.st_size}-{int(stat.st_mtime)}".replace(".", "_").replace("-", "_"))
     if not os.path.exists(stem + ".ncnn.bin"):
         os.makedirs(folder, exist_ok=True)
-        os.symlink(os.path.abspath(path), stem + ".onnx")
+        if not os.path.lexists(stem + ".onnx"):
+            os.symlink(os.path.abspath(path), stem + ".onnx")
         tool = os.path.join(os.path.dirname(sys.executable), "pnnx")
         shape_text = "[" + ",".join(map(str, shape)) + "]"
         subprocess.run([tool, stem + ".onnx", f"inputshape={shape_text}", "fp16=0"],
@@ -80,14 +84,29 @@ def ncnn(path, batch, threads):
     if net.load_param(param) or net.load_model(weights):
         sys.exit(f"ncnn: cannot load {param}")
     image = nn.Mat(x[0]).clone()  # ncnn loads whole vectors from where it aligned them; numpy does not align so
-    outputs = net.output_names()
+    outputs = sorted(net.output_names(), key=lambda name: (len(name), name))  # out0.., which pnnx counts as the graph does
 
     def run():
         extractor = net.create_extractor()
         extractor.input(net.input_names()[0], image)
-        return [extractor.extract(o)[1] for o in outputs]
+        answers = [extractor.extract(o) for o in outputs]
+        if any(code for code, _ in answers):
+            sys.exit(f"ncnn: extract answers {[code for code, _ in answers]}")
+        return [mat for _, mat in answers]
 
     return importlib.metadata.version("ncnn"), run
+
+
+def check(peer, path, batch, threads, answers):
+    """The outputs of both have one order, that of the graph."""
+    expected = onnxruntime(path, batch, threads)[1]()
+    for got, want in zip(answers, expected, strict=True):
+        got = np.array(got)
+        if got.size != want.size:
+            sys.exit(f"{peer}: an output of {got.size} numbers, ONNX Runtime's has {want.size}")
+        off = float(np.abs(got.ravel() - want.ravel()).max() / np.abs(want).max())
+        if not off <= MOST_OFF:  # nor is NaN
+            sys.exit(f"{peer}: its answer is off by {off:.2g} of the largest that ONNX Runtime gives")
 
 
 def main():
@@ -100,6 +119,8 @@ def main():
         start = time.perf_counter()
         run()
         times.append(time.perf_counter() - start)
+    if sys.argv[6:] == ["check"]:
+        check(peer, path, batch, threads, run())
     print(json.dumps({"name": peer, "version": version, "median_ms": 1e3 * float(np.median(times)), "runs": len(times)}))
 
 

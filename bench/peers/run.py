@@ -1,12 +1,16 @@
 """Compare penult's engine with the engines of others, on one machine.
 
-usage: run.py MODEL.onnx... [--peers onnxruntime,openvino,ncnn] [--batches 1,8] [--threads 2] [--rounds 5]
-              [--seconds 2] [--penult PATH] [--venv FOLDER] [--out FOLDER]
+usage: run.py [--models NAME|FILE.onnx,...] [--peers onnxruntime,openvino,ncnn] [--batches 1,8] [--threads 2] [--rounds 5]
+              [--seconds 2] [--penult PATH] [--venv FOLDER] [--mxnet PYTHON] [--work FOLDER] [--out FOLDER]
+       run.py --list
 
-Rounds alternate between the engines, so that a machine that slows down slows all of them. The peers are installed
-into a venv under build/ on the first call (Debian: python3-venv). A figure is the median over the rounds of each
-round's median; an engine's is the better of its batches. --out also writes the table (peers.md), a plot (peers.svg)
-and every round (peers.json) there.
+Without --models it is all nets of --list. The ONNX file of a named net is made once, by MXNet 1.9.1 and `penult convert`, and
+kept in --work (build/peers-nets); delete it to have it made anew. The peers, and MXNet unless --mxnet has it, are installed into
+venvs under build/ on the first call (Debian: python3-venv). Rounds alternate between the engines, so that a machine that slows
+down slows all of them. A figure is the median over the rounds of each round's median; an engine's is the better of its batches.
+Before its first figure counts, a peer's answer is held against ONNX Runtime's. What fails is told in the table, and the rest goes
+on. --out also writes the table (peers.md), a plot (peers.svg) and every round (peers.json) there. Exit 1 if a net was not made
+or penult failed on one.
 """
 import argparse
 import json
@@ -17,20 +21,24 @@ import subprocess
 import sys
 import venv
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
+import nets
+
+HERE, ROOT = nets.HERE, nets.ROOT
 PINNED = ["onnxruntime==1.32.0", "openvino==2026.4.1", "ncnn==1.0.20261020", "pnnx==20261020", "onnx==1.23.2",
           "numpy==2.4.6", "matplotlib==3.11.2"]
+MXNET = ["mxnet==1.9.1", "numpy==1.23.5"]  # wants Python 3.11 or older
 ONE_AT_A_TIME = {"ncnn"}
+MOST_SECONDS = 1200  # of one engine's turn: pnnx's translation is part of ncnn's first
 
 
-def peer_python(folder):
+def venv_python(folder, pinned):
+    """The interpreter of a venv that has just these packages; installed where they are not."""
     python = os.path.join(folder, "bin", "python")
     stamp = os.path.join(folder, "installed")
-    wanted = "\n".join(PINNED)
+    wanted = "\n".join(pinned)
     if not os.path.exists(stamp) or open(stamp, encoding="utf-8").read() != wanted:
         venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PINNED], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *pinned], check=True)
         with open(stamp, "w", encoding="utf-8") as f:
             f.write(wanted)
     return python
@@ -50,40 +58,46 @@ def cpu_text():
 
 
 def one_line(command):
-    """The JSON of the last line; None, with the reason told, where the engine cannot run the model."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    """(the JSON of the last line, None), or (None, why there is none)."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=MOST_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None, f"not done after {MOST_SECONDS} s"
     if done.returncode:
-        reason = done.stderr.strip().splitlines()
-        print(f"  {' '.join(command[1:4])}: exit {done.returncode}: {reason[-1] if reason else ''}", file=sys.stderr)
-        return None
-    return json.loads(done.stdout.splitlines()[-1])
+        said = done.stderr.strip().splitlines()
+        return None, f"exit {done.returncode}: {said[-1] if said else 'nothing on stderr'}"
+    return json.loads(done.stdout.splitlines()[-1]), None
 
 
-def commands(a, model):
+def commands(a, path):
     """(engine, batch) to the command that times it."""
     sides = {}
     for batch in a.batches:
         rest = [str(batch), str(a.threads), str(a.seconds)]
-        sides["penult", batch] = [a.penult, "bench", model, "--batch", rest[0], "--threads", rest[1], "--seconds", rest[2]]
+        sides["penult", batch] = [a.penult, "bench", path, "--batch", rest[0], "--threads", rest[1], "--seconds", rest[2]]
         for peer in a.peers:
             if batch == 1 or peer not in ONE_AT_A_TIME:
-                sides[peer, batch] = [a.python, os.path.join(HERE, "peers.py"), peer, model, *rest]
+                sides[peer, batch] = [a.python, os.path.join(HERE, "peers.py"), peer, path, *rest]
     return sides
 
 
-def measure(a, model, versions):
-    """(engine, batch) to images a second, one figure a round."""
-    sides, found = commands(a, model), {}
+def measure(a, path, versions):
+    """(engine, batch) to images a second, one figure a round; (engine, batch) to why it has none."""
+    sides, found, failed = commands(a, path), {}, {}
     for i in range(a.rounds):
-        for side in list(sides) if i % 2 == 0 else reversed(list(sides)):
-            answer = one_line(sides[side])
-            if answer is None:
+        for side in list(sides) if i % 2 == 0 else list(reversed(sides)):
+            check = ["check"] if i == 0 and side[0] != "penult" else []
+            answer, why = one_line(sides[side] + check)
+            if why:
+                failed[side] = why
                 sides.pop(side)
+                found.pop(side, None)
+                print(f"  {side[0]}, batch {side[1]}: {why}", file=sys.stderr)
                 continue
             versions.setdefault(side[0], answer.get("version", ""))
             found.setdefault(side, []).append(1e3 * side[1] / answer["median_ms"])
         print(f"  round {i + 1} of {a.rounds}", file=sys.stderr)
-    return found
+    return found, failed
 
 
 def best(found):
@@ -94,43 +108,74 @@ def best(found):
     return speeds
 
 
-def table(a, results, versions):
-    engines = ["penult", *a.peers]
-    lines = [f"Images a second, float32, {a.threads} threads, the better of batch {' and '.join(map(str, a.batches))} "
-             f"(in brackets), median of {a.rounds} interleaved rounds.",
-             f"CPU: {cpu_text()}.", "",
-             "| model | " + " | ".join(f"{e} {versions.get(e, '')}".strip() for e in engines) + " | penult / best peer | at batch 1 |",
-             "|---|" + "---:|" * (len(engines) + 2)]
-    for model, found in results.items():
-        speeds = best(found)
-        at_one = {e: statistics.median(r) for (e, b), r in found.items() if b == 1}
-        cells = [f"{speeds[e][0]:.1f} ({speeds[e][1]})" if e in speeds else "-" for e in engines]
-        lines.append(f"| {model} | " + " | ".join(cells) + f" | {ratio(speeds)} | "
-                     f"{ratio({e: (s, 1) for e, s in at_one.items()})} |")
-    return "\n".join(lines) + "\n"
-
-
 def ratio(speeds):
+    """penult's speed by the best peer's, None where one of them has none."""
     peers = [s for e, (s, _) in speeds.items() if e != "penult"]
-    return f"{speeds['penult'][0] / max(peers):.2f}" if peers and "penult" in speeds else "-"
+    return speeds["penult"][0] / max(peers) if peers and "penult" in speeds else None
+
+
+def grid(a, results, versions, pick, text):
+    """A row a net, a column an engine: text of what pick leaves of the net's rounds; the last column is penult's ratio."""
+    engines = ["penult", *a.peers]
+    lines = ["| model | " + " | ".join(f"{e} {versions.get(e, '')}".strip() for e in engines) + " | penult / best peer |",
+             "|---|" + "---:|" * (len(engines) + 1)]
+    for model, (found, _) in results.items():
+        speeds = best(pick(found))
+        cells = [text(*speeds[e]) if e in speeds else "failed" for e in engines]
+        quotient = ratio(speeds)
+        lines.append(f"| {model} | " + " | ".join(cells) + (f" | {quotient:.2f} |" if quotient else " | - |"))
+    return "\n".join(lines)
+
+
+def table(a, results, versions):
+    parts = [f"CPU: {cpu_text()}. Float32, {a.threads} threads, medians of {a.rounds} interleaved rounds.",
+             f"Images a second, the better of batch {' and '.join(map(str, a.batches))} (in brackets):",
+             grid(a, results, versions, lambda found: found, lambda speed, batch: f"{speed:.1f} ({batch})")]
+    if 1 in a.batches:
+        parts += ["Milliseconds an image at batch 1; the ratio is of speeds, as above:",
+                  grid(a, results, versions, lambda found: {side: r for side, r in found.items() if side[1] == 1},
+                       lambda speed, batch: f"{1e3 / speed:.1f}")]
+    failed = [f"- {model}: {engine}, batch {batch}: {why}" for model, (_, reasons) in results.items()
+              for (engine, batch), why in reasons.items()]
+    return "\n\n".join(parts + (["Failed:", "\n".join(failed)] if failed else [])) + "\n"
 
 
 def write(a, results, versions):
     os.makedirs(a.out, exist_ok=True)
     with open(os.path.join(a.out, "peers.md"), "w", encoding="utf-8") as f:
         f.write(table(a, results, versions))
-    rounds = {m: {f"{e}, batch {b}": r for (e, b), r in found.items()} for m, found in results.items()}
+    rounds = {m: {f"{e}, batch {b}": r for (e, b), r in found.items()} for m, (found, _) in results.items()}
     with open(os.path.join(a.out, "peers.json"), "w", encoding="utf-8") as f:
         json.dump({"cpu": cpu_text(), "threads": a.threads, "versions": versions, "images_per_second": rounds}, f, indent=1)
-    relative = {m: {e: s / max(v[0] for k, v in best(r).items() if k != "penult") for e, (s, _) in best(r).items()}
-                for m, r in results.items() if any(k != "penult" for k in best(r))}
-    subprocess.run([a.python, os.path.join(HERE, "plot.py"), os.path.join(a.out, "peers.svg")], check=True, text=True,
-                   input=json.dumps({"title": f"{a.threads} threads, {cpu_text()}", "speeds": relative}))
+    speeds = {m: best(found) for m, (found, _) in results.items()}
+    relative = {m: {e: s / max(v for k, (v, _) in of.items() if k != "penult") for e, (s, _) in of.items()}
+                for m, of in speeds.items() if set(of) - {"penult"}}
+    if relative:
+        subprocess.run([a.python, os.path.join(HERE, "plot.py"), os.path.join(a.out, "peers.svg")], check=True, text=True,
+                       input=json.dumps({"title": f"{a.threads} threads, {cpu_text()}", "speeds": relative}))
 
 
-def main():
+def measure_all(a, versions):
+    """Net to what measure() says of it; the net that was not made failed in every engine for one reason."""
+    results = {}
+    for model in a.models:
+        print(model, file=sys.stderr)
+        name = os.path.basename(model).removesuffix(".onnx")
+        try:
+            path = nets.onnx_of(model, a.work, a.penult, lambda: a.mxnet or venv_python(f"{ROOT}/build/mxnet-venv", MXNET))
+            results[name] = measure(a, path, versions)
+        except nets.NotMade as why:
+            print(f"  not made: {why}", file=sys.stderr)
+            results[name] = {}, {("penult", 1): f"the net was not made: {why}"}
+        if a.out:
+            write(a, results, versions)
+    return results
+
+
+def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("models", nargs="+", metavar="MODEL.onnx")
+    p.add_argument("--list", action="store_true")
+    p.add_argument("--models", type=lambda s: s.split(","), default=list(nets.NETS))
     p.add_argument("--peers", type=lambda s: s.split(","), default=["onnxruntime", "openvino", "ncnn"])
     p.add_argument("--batches", type=lambda s: [int(b) for b in s.split(",")], default=[1, 8])
     p.add_argument("--threads", type=int, default=2)
@@ -138,20 +183,28 @@ def main():
     p.add_argument("--seconds", type=float, default=2)
     p.add_argument("--penult", default=os.path.join(ROOT, "build/release/penult"))
     p.add_argument("--venv", default=os.path.join(ROOT, "build/peers-venv"))
+    p.add_argument("--mxnet")
+    p.add_argument("--work", default=os.path.join(ROOT, "build/peers-nets"))
     p.add_argument("--out")
     a = p.parse_args()
-    a.python = peer_python(a.venv)
+    unknown = nets.check_known(a.models)
+    if unknown:
+        p.error(f"neither a net of --list nor a file: {', '.join(unknown)}")
+    return a
 
+
+def main():
+    a = arguments()
+    if a.list:
+        print(nets.listing())
+        return 0
+    a.python = venv_python(a.venv, PINNED)
     version = subprocess.run([a.penult, "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
-    versions, results = {"penult": version}, {}
-    for path in a.models:
-        name = os.path.basename(path).removesuffix(".onnx")
-        print(name, file=sys.stderr)
-        results[name] = measure(a, path, versions)
-        if a.out:
-            write(a, results, versions)
+    versions = {"penult": version}
+    results = measure_all(a, versions)
     print(table(a, results, versions), end="")
+    return int(any(engine == "penult" for _, failed in results.values() for engine, _ in failed))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

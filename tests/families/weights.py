@@ -4,11 +4,29 @@ Layers are He-normal, what ends a residual branch is a quarter of that, and the 
 of a forward pass in training, so that activations stay of order one however deep the net is.
 """
 import json
+import os
+import sys
+import zlib
 
 import mxnet as mx
 import numpy as np
 
 from witness import distance
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/mxnet"))
+
+from inputs import golden_input  # noqa: E402
+
+
+def picture(shape, seed, shift, scale):
+    """Bytes with large shapes in them, as photos have: of white noise a net's averages know nothing, and BatchNorm after
+    BatchNorm would lift nothing but rounding errors."""
+    x = golden_input(shape, seed, 0, 0.25)
+    for i, cells in enumerate((2, 4, 8)):
+        coarse = golden_input((*shape[:2], cells, cells), seed + 1000 * (i + 1), 0, 0.25)
+        rows, columns = (np.arange(n) * cells // n for n in shape[2:])
+        x += coarse[:, :, rows][:, :, :, columns]
+    return ((np.round(x) - shift) * scale).astype("f4")
 
 
 def is_label(name):
@@ -80,6 +98,14 @@ def calibrate(sym, args, auxs, x):
     mx.nd.waitall()  # the copies below do not wait for the updates by themselves
     found = {k: v.copy() for k, v in ex.aux_dict.items()}
     return {k: _floored(v, found[k[:-3] + "mean"]) if k.endswith("var") else v for k, v in found.items()}
+
+
+def dressed(net, shape):
+    """A net of the registry for inputs of that shape: its symbol, its weights, its moving statistics, the input they are from."""
+    sym, seed = net.build(), zlib.crc32(net.name.encode())
+    x = picture(shape, seed % 1000, *net.draw)
+    args, auxs = random_weights(sym, shape, seed)
+    return sym, args, calibrate(sym, args, auxs, x), x
 
 
 def self_distances(sym, args, auxs, x, single):

@@ -1,34 +1,16 @@
 """MXNet: makes a net's checkpoint and answers for it. Started by table.py with an interpreter that has MXNet 1.9.1."""
 import logging
-import os
-import sys
-import zlib
 
 import mxnet as mx
 import numpy as np
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "../golden/mxnet"))
-
-import nets_gluon  # noqa: E402
-import registry  # noqa: E402
-import weights  # noqa: E402
-from inputs import golden_input  # noqa: E402
-from witness import distance, serve  # noqa: E402
+import nets_gluon
+import registry
+import weights
+from witness import distance, serve
 
 BATCH = 2
 logging.disable(logging.WARNING)
-
-
-def picture(shape, seed, shift, scale):
-    """Bytes with large shapes in them, as photos have: of white noise a net's averages know nothing, and BatchNorm after
-    BatchNorm would lift nothing but rounding errors."""
-    x = golden_input(shape, seed, 0, 0.25)
-    for i, cells in enumerate((2, 4, 8)):
-        coarse = golden_input((*shape[:2], cells, cells), seed + 1000 * (i + 1), 0, 0.25)
-        rows, columns = (np.arange(n) * cells // n for n in shape[2:])
-        x += coarse[:, :, rows][:, :, :, columns]
-    return ((np.round(x) - shift) * scale).astype("f4")
 
 
 def save_structured(name, args, auxs, path):
@@ -45,10 +27,7 @@ def save_structured(name, args, auxs, path):
 def make(question):
     net = registry.load()[question["net"]]
     folder = question["folder"]
-    sym, seed = net.build(), zlib.crc32(net.name.encode())
-    x = picture((BATCH, *net.shape), seed % 1000, *net.draw)
-    args, auxs = weights.random_weights(sym, x.shape, seed)
-    auxs = weights.calibrate(sym, args, auxs, x)
+    sym, args, auxs, x = weights.dressed(net, (BATCH, *net.shape))
     feature = weights.feature_of(sym) if net.features == "fc" else net.features
     taps = [feature] if feature else []
     single = weights.answers(sym, args, auxs, x, taps)
