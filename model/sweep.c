@@ -87,16 +87,26 @@ static pn_status tell(const pn_graph *g, const pn_fold *f, const bool *needed,
     return st;
 }
 
+static bool reads_any(const pn_node *n, const bool *swept)
+{
+    for (int k = 0; k < n->n_inputs; k++)
+        if (n->inputs[k] != PN_NONE && swept[n->inputs[k]]) return true;
+    return false;
+}
+
 pn_status pn_graph_sweep(pn_graph *g, const pn_fold *f, char *const *refused, pn_err *err)
 {
-    bool *needed = calloc((size_t)g->n_values + 1, sizeof(*needed));
+    /* two flags a value: an output needs it; its node is gone, and it is no constant */
+    const size_t n_values = (size_t)g->n_values + 1;
+    bool *needed = calloc(2 * n_values, sizeof(*needed));
     if (!needed) return PN_ENOMEM;
+    bool *swept = needed + n_values;
     mark_needed(g, needed);
     pn_status st = tell(g, f, needed, refused, err);
     int kept = 0;
     for (int i = 0; !st && i < g->n_nodes; i++) {
         const pn_node *n = &g->nodes[i];
-        if (!goes(g, f, n, any_needed(n, needed), refused[i])) {
+        if (!reads_any(n, swept) && !goes(g, f, n, any_needed(n, needed), refused[i])) {
             g->nodes[kept++] = *n;
             continue;
         }
@@ -104,6 +114,7 @@ pn_status pn_graph_sweep(pn_graph *g, const pn_fold *f, char *const *refused, pn
             pn_value *v = &g->values[n->outputs[k]];
             v->producer = PN_NONE;
             v->has_shape = v->data != NULL;
+            swept[n->outputs[k]] = v->data == NULL;
         }
     }
     if (!st) g->n_nodes = kept;
