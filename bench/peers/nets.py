@@ -36,7 +36,7 @@ def listing():
                      for name, net in NETS.items())
 
 
-def check_known(models):
+def unknown(models):
     """What is neither a name nor a file; all of them."""
     return [m for m in models if m not in NETS and not os.path.isfile(m)]
 

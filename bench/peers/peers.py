@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -24,6 +25,8 @@ def input_of(path, batch):
     constants = {t.name for t in graph.initializer}
     value = next(v for v in graph.input if v.name not in constants)
     shape = [batch] + [d.dim_value for d in value.type.tensor_type.shape.dim[1:]]
+    if 0 in shape:
+        sys.exit(f"{path}: input {value.name} is {shape}: a side that is not fixed")
     return value.name, np.random.default_rng(1).uniform(0, 255, shape).astype(np.float32)
 
 
@@ -54,19 +57,21 @@ def openvino(path, batch, threads):
 
 
 def ncnn_files(path, shape):
-    """Translated once by pnnx, beside the venv, under a name that tells the file's size and age."""
+    """Translated once by pnnx, beside the venv, under a name that tells the file's size and age; the weights appear last."""
     stat = os.stat(path)
     folder = os.path.join(os.path.dirname(os.path.dirname(sys.executable)), "ncnn")
-    stem = os.path.join(folder, f"{os.path.basename(path)[:-5]}-{stat.st_size}-{int(stat.st_mtime)}".replace(".", "_").replace("-", "_"))
-    if not os.path.exists(stem + ".ncnn.bin"):
+    name = f"{os.path.basename(path)[:-5]}_{stat.st_size}_{int(stat.st_mtime)}".replace(".", "_").replace("-", "_")
+    kept = [os.path.join(folder, f"{name}.ncnn.{end}") for end in ("param", "bin")]
+    if not os.path.exists(kept[1]):
         os.makedirs(folder, exist_ok=True)
-        if not os.path.lexists(stem + ".onnx"):
-            os.symlink(os.path.abspath(path), stem + ".onnx")
-        tool = os.path.join(os.path.dirname(sys.executable), "pnnx")
-        shape_text = "[" + ",".join(map(str, shape)) + "]"
-        subprocess.run([tool, stem + ".onnx", f"inputshape={shape_text}", "fp16=0"],
-                       check=True, stdout=sys.stderr, cwd=folder)
-    return stem + ".ncnn.param", stem + ".ncnn.bin"
+        with tempfile.TemporaryDirectory(dir=folder) as made:  # pnnx leaves four more copies of the weights
+            os.symlink(os.path.abspath(path), f"{made}/net.onnx")
+            tool = os.path.join(os.path.dirname(sys.executable), "pnnx")
+            subprocess.run([tool, "net.onnx", f"inputshape=[{','.join(map(str, shape))}]", "fp16=0"],
+                           check=True, stdout=sys.stderr, cwd=made)
+            for file in kept:
+                os.replace(f"{made}/net.ncnn{os.path.splitext(file)[1]}", file)
+    return kept
 
 
 def ncnn(path, batch, threads):

@@ -27,6 +27,7 @@ HERE, ROOT = nets.HERE, nets.ROOT
 PINNED = ["onnxruntime==1.32.0", "openvino==2026.4.1", "ncnn==1.0.20261020", "pnnx==20261020", "onnx==1.23.2",
           "numpy==2.4.6", "matplotlib==3.11.2"]
 MXNET = ["mxnet==1.9.1", "numpy==1.23.5"]  # wants Python 3.11 or older
+PEERS = ["onnxruntime", "openvino", "ncnn"]
 ONE_AT_A_TIME = {"ncnn"}
 MOST_SECONDS = 1200  # of one engine's turn: pnnx's translation is part of ncnn's first
 
@@ -119,9 +120,9 @@ def grid(a, results, versions, pick, text):
     engines = ["penult", *a.peers]
     lines = ["| model | " + " | ".join(f"{e} {versions.get(e, '')}".strip() for e in engines) + " | penult / best peer |",
              "|---|" + "---:|" * (len(engines) + 1)]
-    for model, (found, _) in results.items():
-        speeds = best(pick(found))
-        cells = [text(*speeds[e]) if e in speeds else "failed" for e in engines]
+    for model, (found, reasons) in results.items():
+        speeds, lost = best(pick(found)), {e for e, _ in reasons}
+        cells = [text(*speeds[e]) if e in speeds else "failed" if e in lost else "-" for e in engines]
         quotient = ratio(speeds)
         lines.append(f"| {model} | " + " | ".join(cells) + (f" | {quotient:.2f} |" if quotient else " | - |"))
     return "\n".join(lines)
@@ -146,7 +147,9 @@ def write(a, results, versions):
         f.write(table(a, results, versions))
     rounds = {m: {f"{e}, batch {b}": r for (e, b), r in found.items()} for m, (found, _) in results.items()}
     with open(os.path.join(a.out, "peers.json"), "w", encoding="utf-8") as f:
-        json.dump({"cpu": cpu_text(), "threads": a.threads, "versions": versions, "images_per_second": rounds}, f, indent=1)
+        json.dump({"cpu": cpu_text(), "threads": a.threads, "versions": versions, "images_per_second": rounds,
+                   "failed": {m: {f"{e}, batch {b}": why for (e, b), why in reasons.items()} for m, (_, reasons) in results.items()}},
+                  f, indent=1)
     speeds = {m: best(found) for m, (found, _) in results.items()}
     relative = {m: {e: s / max(v for k, (v, _) in of.items() if k != "penult") for e, (s, _) in of.items()}
                 for m, of in speeds.items() if set(of) - {"penult"}}
@@ -155,12 +158,16 @@ def write(a, results, versions):
                        input=json.dumps({"title": f"{a.threads} threads, {cpu_text()}", "speeds": relative}))
 
 
+def name_of(model):
+    return os.path.basename(model).removesuffix(".onnx")
+
+
 def measure_all(a, versions):
     """Net to what measure() says of it; the net that was not made failed in every engine for one reason."""
     results = {}
     for model in a.models:
         print(model, file=sys.stderr)
-        name = os.path.basename(model).removesuffix(".onnx")
+        name = name_of(model)
         try:
             path = nets.onnx_of(model, a.work, a.penult, lambda: a.mxnet or venv_python(f"{ROOT}/build/mxnet-venv", MXNET))
             results[name] = measure(a, path, versions)
@@ -176,7 +183,7 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--list", action="store_true")
     p.add_argument("--models", type=lambda s: s.split(","), default=list(nets.NETS))
-    p.add_argument("--peers", type=lambda s: s.split(","), default=["onnxruntime", "openvino", "ncnn"])
+    p.add_argument("--peers", type=lambda s: s.split(","), default=PEERS)
     p.add_argument("--batches", type=lambda s: [int(b) for b in s.split(",")], default=[1, 8])
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--rounds", type=int, default=5)
@@ -187,9 +194,14 @@ def arguments():
     p.add_argument("--work", default=os.path.join(ROOT, "build/peers-nets"))
     p.add_argument("--out")
     a = p.parse_args()
-    unknown = nets.check_known(a.models)
-    if unknown:
-        p.error(f"neither a net of --list nor a file: {', '.join(unknown)}")
+    wrong = [f"{m} is neither a net of --list nor a file" for m in nets.unknown(a.models)]
+    names = [name_of(m) for m in a.models]
+    wrong += [f"two models are called {name}" for name in sorted({n for n in names if names.count(n) > 1})]
+    wrong += [f"{peer} is none of {', '.join(PEERS)}" for peer in a.peers if peer not in PEERS]
+    if not a.list and not os.access(a.penult, os.X_OK):
+        wrong.append(f"--penult {a.penult} is no program")
+    if wrong:
+        p.error("; ".join(wrong))
     return a
 
 

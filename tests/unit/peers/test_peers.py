@@ -52,6 +52,10 @@ class Peers(unittest.TestCase):
         self.assertIn("FileExistsError", failed["ort", 1])
         self.assertIn("| x | 100.0 (1) | failed | - |", text)
 
+    def test_one_that_was_not_asked_has_not_failed(self):
+        _, _, text = self.measured(penult_8=speaks(40), ort_1=speaks(8))
+        self.assertIn("| x | - | 8.0 | - |", text)
+
     def test_the_median_of_the_rounds_counts(self):
         self.assertEqual({"penult": (100, 1)}, run.best({("penult", 1): [10, 100, 5000]}))
 
@@ -79,7 +83,7 @@ class Nets(unittest.TestCase):
             self.assertFalse(os.path.exists(path))
 
     def test_all_that_is_neither_name_nor_file_is_told(self):
-        self.assertEqual(["vgg61", "none.onnx"], nets.check_known(["vgg16", "vgg61", __file__, "none.onnx"]))
+        self.assertEqual(["vgg61", "none.onnx"], nets.unknown(["vgg16", "vgg61", __file__, "none.onnx"]))
 
 
 if __name__ == "__main__":
