@@ -175,7 +175,14 @@ bool pn_lower_per_channel(const pn_lower *lo, const pn_node *n, int i,
     return true;
 }
 
-bool pn_lower_image_shape(const pn_value *v, pn_shape *out)
+bool pn_lower_fits(const pn_shape *s)
+{
+    const int64_t count = pn_shape_count(s);
+    return count > 0 && count < ((int64_t)1 << 40);
+}
+
+/* An image's part, of whatever size. */
+static bool take_image(const pn_value *v, pn_shape *out)
 {
     if (!v->has_shape || v->shape.ndim < 1 || v->shape.dim[0] != PN_DIM_FREE)
         return false;
@@ -184,8 +191,23 @@ bool pn_lower_image_shape(const pn_value *v, pn_shape *out)
         out->dim[i] = v->shape.dim[i + 1];
         if (out->dim[i] < 1) return false;
     }
-    int64_t count = pn_shape_count(out);
-    return count > 0 && count < ((int64_t)1 << 40);
+    return true;
+}
+
+bool pn_lower_image_shape(const pn_value *v, pn_shape *out)
+{
+    return take_image(v, out) && pn_lower_fits(out);
+}
+
+pn_status pn_lower_refuse_shape(pn_lower *lo, const pn_node *n, int value)
+{
+    pn_shape unused;
+    char text[PN_SHAPE_TEXT];
+    const pn_value *v = pn_lower_value(lo, value);
+    return pn_lower_refuse(
+        lo, n, "its output is %s: %s", pn_shape_text(&v->shape, text, sizeof(text)),
+        take_image(v, &unused) ? "an image must have fewer than 2^40 numbers"
+                               : "the batch must be first and alone free");
 }
 
 /* Values and nodes that the taps hang on. */
@@ -227,7 +249,7 @@ static pn_status lower_input(pn_lower *lo, const bool *needed, pn_err *err)
         return pn_fail(
             err, PN_EUNSUPPORTED,
             "input \"%s\" is %s of %s: must be float32, N x C and up to three axes, "
-            "with the batch alone free",
+            "with the batch alone free and fewer than 2^40 numbers an image",
             v->name, pn_shape_text(&v->shape, text, sizeof(text)),
             pn_dtype_name(v->dtype));
     lo->m->input = lo->tensor_of[found] = pn_net_add_tensor(lo->m, &s);
@@ -254,13 +276,8 @@ static pn_status lower_plain(pn_lower *lo, const pn_node *n, const bool *needed)
         if (i > 0 && n->op != PN_OP_SPLIT)
             return pn_lower_refuse(lo, n, "only its first output can be computed");
         pn_shape s;
-        char text[PN_SHAPE_TEXT];
         if (!pn_lower_image_shape(pn_lower_value(lo, v), &s))
-            return pn_lower_refuse(
-                lo, n,
-                "its output is %s: the batch must be first and "
-                "alone free",
-                pn_shape_text(&pn_lower_value(lo, v)->shape, text, sizeof(text)));
+            return pn_lower_refuse_shape(lo, n, v);
         if (pn_lower_value(lo, v)->dtype != PN_F32 && n->op != PN_OP_CAST)
             return pn_lower_refuse(lo, n, "its output is %s, not float32",
                                    pn_dtype_name(pn_lower_value(lo, v)->dtype));

@@ -65,8 +65,13 @@ bool pn_lower_scalar(const pn_lower *lo, const pn_node *n, int i, float *out);
  */
 bool pn_lower_per_channel(const pn_lower *lo, const pn_node *n, int i,
                           const pn_shape *shape, double *out);
-/** The image's part of a value's shape; false: the batch is not its first dimension. */
+/** Whether a tensor may have that shape: 1 to 2^40 - 1 numbers. */
+bool pn_lower_fits(const pn_shape *s);
+/** The image's part of a value's shape; false: the batch is not its first dimension, or
+ * it does not fit. */
 bool pn_lower_image_shape(const pn_value *v, pn_shape *out);
+/** Refuse a node, as output `value` has no such shape: says which rule that breaks. */
+pn_status pn_lower_refuse_shape(pn_lower *lo, const pn_node *n, int value);
 
 #define PN_LOWER_FEW 8 /**< inputs of a node that works on maps under another shape */
 /** Call `lower` with the maps of the data, and `out` for the output's. */

@@ -43,20 +43,25 @@ static pn_window window_of(const box *b, int y, int x)
 }
 
 /* A tensor without a value of its own. */
-static int between(pn_lower *lo, int ndim, const int64_t *dim)
+static pn_status between(pn_lower *lo, const pn_node *n, int *out, int ndim,
+                         const int64_t *dim)
 {
+    char text[PN_SHAPE_TEXT];
     pn_shape s = {.ndim = ndim};
     for (int i = 0; i < ndim; i++)
         s.dim[i] = dim[i];
-    const int64_t count = pn_shape_count(&s);
-    return count < 1 || count > (int64_t)1 << 40 ? PN_NONE : pn_net_add_tensor(lo->m, &s);
+    if (!pn_lower_fits(&s))
+        return pn_lower_refuse(
+            lo, n, "it takes a map of %s: an image must have fewer than 2^40 numbers",
+            pn_shape_text(&s, text, sizeof(text)));
+    *out = pn_net_add_tensor(lo->m, &s);
+    return *out == PN_NONE ? PN_ENOMEM : PN_OK;
 }
 
-/* A layer of the node's beside the one that computes. NULL without tensors or memory. */
+/* A layer of the node's beside the one that computes. NULL without memory. */
 static pn_layer *helper(pn_lower *lo, const pn_node *n, pn_layer_kind kind, int in,
                         int out)
 {
-    if (in == PN_NONE || out == PN_NONE) return NULL;
     pn_layer *l = pn_lower_layer(lo, n, kind, in, out);
     if (l) l->node = PN_NONE;
     return l;
@@ -80,10 +85,12 @@ static pn_status pool_boxes(pn_lower *lo, const pn_node *n, const box *b)
     const int in = pn_lower_in(lo, n, 0), out = pn_lower_out(lo, n, 0);
     const pn_shape x = *pn_lower_shape(lo, in), y = *pn_lower_shape(lo, out);
     const int64_t c = x.dim[0], cd = c * x.dim[1], hw = y.dim[2] * y.dim[3];
-    const int maps = between(lo, 3, (int64_t[]){cd, x.dim[2], x.dim[3]});
-    const int pooled = between(lo, 3, (int64_t[]){cd, y.dim[2], y.dim[3]});
-    const int columns = between(lo, 3, (int64_t[]){c, x.dim[1], hw});
-    const int both = between(lo, 3, (int64_t[]){c, y.dim[1], hw});
+    int maps = PN_NONE, pooled = PN_NONE, columns = PN_NONE, both = PN_NONE;
+    pn_status st = between(lo, n, &maps, 3, (int64_t[]){cd, x.dim[2], x.dim[3]});
+    if (!st) st = between(lo, n, &pooled, 3, (int64_t[]){cd, y.dim[2], y.dim[3]});
+    if (!st) st = between(lo, n, &columns, 3, (int64_t[]){c, x.dim[1], hw});
+    if (!st) st = between(lo, n, &both, 3, (int64_t[]){c, y.dim[1], hw});
+    if (st) return st;
     const pn_window flat = window_of(b, 1, 2);
     pn_window deep = window_of(b, 0, 1);
     deep.kw = deep.sw = deep.dw = 1;
@@ -111,34 +118,36 @@ static pn_layer *copy(pn_lower *lo, const pn_node *n, int in, int out, int ndim,
 
 /* C x D x H x W to C x kd x D' x pitch x W: for each output slice the kd that it is made
  * of, each slice in `pitch` rows, zeros where there is none. */
-static int stack_slices(pn_lower *lo, const pn_node *n, const box *b, int64_t slices,
-                        int64_t pitch)
+static pn_status stack_slices(pn_lower *lo, const pn_node *n, const box *b,
+                              int64_t slices, int64_t pitch, int *out)
 {
     int x = pn_lower_in(lo, n, 0);
     const pn_shape s = *pn_lower_shape(lo, x);
     const int64_t deep = s.dim[1] + b->before[0] + b->after[0];
-    const int out =
-        between(lo, 5, (int64_t[]){s.dim[0], b->kernel[0], slices, pitch, s.dim[3]});
-    if (out == PN_NONE) return PN_NONE;
+    pn_status st = between(lo, n, out, 5,
+                           (int64_t[]){s.dim[0], b->kernel[0], slices, pitch, s.dim[3]});
+    if (st) return st;
     if (deep != s.dim[1] || pitch != s.dim[2]) {
-        const int padded = between(lo, 4, (int64_t[]){s.dim[0], deep, pitch, s.dim[3]});
+        int padded = PN_NONE;
+        st = between(lo, n, &padded, 4, (int64_t[]){s.dim[0], deep, pitch, s.dim[3]});
+        if (st) return st;
         pn_layer *pad = helper(lo, n, PN_LAYER_PAD, x, padded);
-        if (!pad) return PN_NONE;
+        if (!pad) return PN_ENOMEM;
         pad->u.pad.before[1] = b->before[0];
         pad->u.pad.before[2] = b->before[1];
         x = padded;
     }
     for (int64_t k = 0; k < b->kernel[0]; k++) {
         pn_layer *l =
-            copy(lo, n, x, out, 5, (int64_t[]){s.dim[0], 1, slices, pitch, s.dim[3]});
-        if (!l) return PN_NONE;
+            copy(lo, n, x, *out, 5, (int64_t[]){s.dim[0], 1, slices, pitch, s.dim[3]});
+        if (!l) return PN_ENOMEM;
         for (int i = 2; i < 5; i++)
             l->u.copy.axis_of[i] = i - 1;
         l->u.copy.y_begin[1] = k;
         l->u.copy.x_begin[1] = k * b->dilation[0];
         l->u.copy.x_step[1] = b->stride[0];
     }
-    return out;
+    return PN_OK;
 }
 
 /* Weights M x C x kd x kh x kw are those of C kd channels as they lie. The rows at the
@@ -150,18 +159,20 @@ static pn_status convolve_boxes(pn_lower *lo, const pn_node *n, const box *b)
     const int64_t step = b->stride[1], reach = b->dilation[1] * (b->kernel[1] - 1) + 1;
     const int64_t high = x.dim[2] + b->before[1] + b->after[1];
     const int64_t rows = (high + step - 1) / step, pitch = rows * step;
-    const int stacked = stack_slices(lo, n, b, y.dim[1], pitch);
-    if (stacked == PN_NONE) return PN_ENOMEM;
-    const int map =
-        between(lo, 3, (int64_t[]){x.dim[0] * b->kernel[0], y.dim[1] * pitch, x.dim[3]});
-    const int made = between(lo, 3, (int64_t[]){y.dim[0], y.dim[1] * rows, y.dim[3]});
-    const int cut = between(lo, 4, (int64_t[]){y.dim[0], y.dim[1], rows, y.dim[3]});
-    if (!helper(lo, n, PN_LAYER_RESHAPE, stacked, map) || made == PN_NONE)
-        return PN_ENOMEM;
+    const int64_t cin = x.dim[0] * b->kernel[0];
+    int stacked = PN_NONE, map = PN_NONE, made = PN_NONE, cut = PN_NONE;
+    pn_status st = stack_slices(lo, n, b, y.dim[1], pitch, &stacked);
+    if (!st) st = between(lo, n, &map, 3, (int64_t[]){cin, y.dim[1] * pitch, x.dim[3]});
+    if (!st)
+        st = between(lo, n, &made, 3, (int64_t[]){y.dim[0], y.dim[1] * rows, y.dim[3]});
+    if (!st)
+        st = between(lo, n, &cut, 4, (int64_t[]){y.dim[0], y.dim[1], rows, y.dim[3]});
+    if (st) return st;
+    if (!helper(lo, n, PN_LAYER_RESHAPE, stacked, map)) return PN_ENOMEM;
     pn_layer *l = pn_lower_layer(lo, n, PN_LAYER_CONV, map, made);
     if (!l) return PN_ENOMEM;
     l->u.conv = (pn_conv){.win = window_of(b, 1, 2),
-                          .cin = x.dim[0] * b->kernel[0],
+                          .cin = cin,
                           .cout = y.dim[0],
                           .group = pn_node_int(n, "group", 1),
                           .weight = n->inputs[1],
@@ -197,7 +208,7 @@ pn_status pn_lower_boxes(pn_lower *lo, const pn_node *n)
     pn_status st = pn_lower_turn_out(lo, in);
     if (st) return st;
     if (!pn_lower_image_shape(pn_lower_value(lo, out), &s))
-        return pn_lower_refuse(lo, n, "the batch must be first and alone free");
+        return pn_lower_refuse_shape(lo, n, out);
     const int64_t room = pn_shape_count(pn_lower_shape(lo, lo->tensor_of[in])) /
                          pn_lower_shape(lo, lo->tensor_of[in])->dim[0];
     if (n->op == PN_OP_CONV && room > INT_MAX / MAX_SLICES)

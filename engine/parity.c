@@ -359,8 +359,22 @@ static pn_status check_each(check *c, pn_err *err)
 
 /* ---- the whole ---- */
 
-/* Zeroed pages come when they are first touched: a graph whose tensors are too large is
- * refused by the walk before that. */
+/* The walk would say so, too, but only when there is an arena. */
+static pn_status check_sizes(const check *c, pn_err *err)
+{
+    for (int i = 0; i < c->m->n_layers; i++) {
+        const pn_layer *l = &c->m->layers[i];
+        const pn_tensor *y = &c->m->tensors[l->out];
+        if (pn_shape_count(&y->shape) > PN_WALK64_MAX)
+            return pn_fail(err, PN_EUNSUPPORTED, "%s \"%s\": %s too large for the proof",
+                           pn_op_name(l->op), l->name,
+                           y->value == PN_NONE ? "a tensor on the way to its output is"
+                                               : "its output is");
+    }
+    return PN_OK;
+}
+
+/* Zeroed pages come when they are first touched. */
 static pn_status make_room(check *c, pn_err *err)
 {
     size_t bytes;
@@ -403,7 +417,8 @@ static pn_status check_outputs(check *c, pn_err *err)
 
 static pn_status check_layers(check *c, pn_err *err)
 {
-    pn_status st = make_room(c, err);
+    pn_status st = check_sizes(c, err);
+    if (!st) st = make_room(c, err);
     if (st) return st;
     set_tensor(c, c->m->input, FREE);
     st = check_each(c, err);

@@ -130,9 +130,6 @@ void pn_walk64_free(pn_walk64 **walk)
     *walk = NULL;
 }
 
-/* Numbers a value may have: 8 GiB of doubles. */
-#define MAX_NUMBERS ((int64_t)1 << 30)
-
 /* The shape for one image. */
 static bool image_of(const pn_value *v, pn_array64 *a)
 {
@@ -140,7 +137,7 @@ static bool image_of(const pn_value *v, pn_array64 *a)
     for (int i = 0; i < a->shape.ndim; i++)
         if (a->shape.dim[i] == PN_DIM_FREE) a->shape.dim[i] = 1;
     a->n = v->has_shape ? pn_shape_count(&a->shape) : -1;
-    return a->n > 0 && a->n <= MAX_NUMBERS;
+    return a->n > 0 && a->n <= PN_WALK64_MAX;
 }
 
 pn_status pn_walk64_set_input(pn_walk64 *w, int value, const float *x, size_t n,

@@ -31,6 +31,9 @@
 #include "engine/oracle/share.h"
 #include "penult/graph.h"
 
+/** Numbers a value may have: 8 GiB of doubles. */
+#define PN_WALK64_MAX ((int64_t)1 << 30)
+
 /** An image's part of a value, and its bounds. */
 typedef struct pn_array64 {
     pn_shape shape; /**< the batch is 1 */

@@ -66,6 +66,59 @@ static void all_nodes_it_cannot_run_are_listed(void **state)
     net_free(&n);
 }
 
+/* N x 1 x D x H x W through a window whose pads are alike before and behind. */
+typedef struct box_case {
+    pn_op op;
+    int64_t size[3], kernel[3], pads[3];
+    const char *says;
+} box_case;
+
+static net build_box(const box_case *c)
+{
+    net n = net_new(1, 1, 1);
+    const int x = pn_graph_find(n.g, "x");
+    const int64_t w[] = {1, 1, c->kernel[0], c->kernel[1], c->kernel[2]};
+    pn_shape *s = &n.g->values[x].shape;
+    *s = (pn_shape){5, {PN_DIM_FREE, 1, c->size[0], c->size[1], c->size[2]}};
+    const int y = c->op == PN_OP_CONV ? net_binary(&n, c->op, "y", x, net_const(&n, 5, w))
+                                      : net_unary(&n, c->op, "y", x);
+    const int64_t pads[] = {c->pads[0], c->pads[1], c->pads[2],
+                            c->pads[0], c->pads[1], c->pads[2]};
+    assert_int_equal(pn_graph_set_ints(n.g, 0, "kernel_shape", c->kernel, 3), PN_OK);
+    assert_int_equal(pn_graph_set_ints(n.g, 0, "pads", pads, 6), PN_OK);
+    net_finish(&n, y);
+    return n;
+}
+
+static void sizes_beyond_all_bounds_are_told_from_memory_and_from_the_batch(void **state)
+{
+    (void)state;
+    static const box_case cases[] = {
+        {PN_OP_CONV,
+         {2, 4, 4},
+         {3, 3, 3},
+         {1, 1048576, 1048576},
+         "\"y\": its output is Nx1x2x2097154x2097154: an image must have fewer than "
+         "2^40"},
+        {PN_OP_CONV,
+         {4, 400, 400},
+         {3, 3, 3},
+         {20000, 20000, 0},
+         "\"y\": it takes a map of 1x3x40002x40400x400: an image must have fewer"},
+        {PN_OP_MAX_POOL,
+         {8, 8, 8},
+         {8, 500000, 500000},
+         {0, 499999, 499999},
+         "\"y\": it takes a map of 8x500007x500007: an image must have fewer"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        net n = build_box(&cases[i]);
+        check_refused(&n, NULL, PN_EUNSUPPORTED,
+                      (const char *const[]){cases[i].says, NULL});
+        net_free(&n);
+    }
+}
+
 static bool machine_has(pn_cpu level)
 {
 #if defined(__x86_64__)
@@ -206,6 +259,7 @@ int main(void)
         cmocka_unit_test(unknown_tap_names_its_neighbours),
         cmocka_unit_test(node_name_alone_finds_its_output),
         cmocka_unit_test(all_nodes_it_cannot_run_are_listed),
+        cmocka_unit_test(sizes_beyond_all_bounds_are_told_from_memory_and_from_the_batch),
         cmocka_unit_test(levels_the_machine_lacks_are_refused_by_name),
         cmocka_unit_test(exact_does_without_winograd),
         cmocka_unit_test(levels_have_names_and_unknown_ones_are_refused),

@@ -425,6 +425,21 @@ static void a_graph_beyond_the_engine_is_walked_and_told(void **state)
     net_free(&n);
 }
 
+static void what_is_too_large_for_the_proof_is_told(void **state)
+{
+    (void)state;
+    net n = net_new(1, 400, 400);
+    net_finish(&n, net_conv(&n, "wide", pn_graph_find(n.g, "x"), 1, 1, 3, 1, 1));
+    set_pads(&n, "wide", 50000, 50000);
+    assert_int_equal(pn_graph_infer_shapes(n.g, NULL), PN_OK);
+    pn_parity p = checked(&n);
+    assert_string_equal(p.unproved,
+                        "Conv \"wide\": its output is too large for the proof");
+    assert_true(pn_parity_holds(&p));
+    pn_parity_fini(&p);
+    net_free(&n);
+}
+
 static void broken_weights_name_the_first_tensor_that_is_not_finite(void **state)
 {
     (void)state;
@@ -516,6 +531,7 @@ int main(void)
         cmocka_unit_test(magnitudes_beyond_float_still_bound),
         cmocka_unit_test(the_answer_is_that_of_a_run),
         cmocka_unit_test(a_graph_beyond_the_engine_is_walked_and_told),
+        cmocka_unit_test(what_is_too_large_for_the_proof_is_told),
         cmocka_unit_test(broken_weights_name_the_first_tensor_that_is_not_finite),
         cmocka_unit_test(numbers_beyond_float_are_tried_with_a_smaller_input),
         cmocka_unit_test(a_wide_pointwise_layer_is_walked_in_parts),
