@@ -45,6 +45,13 @@ size_t pn_onnx_place(const pn_onnx *o, pn_bytes b)
     return b.at ? (size_t)(b.at - w.file) : 0;
 }
 
+pn_status pn_onnx_in_function(pn_onnx *o, pn_bytes function, pn_status st)
+{
+    const char *name = pn_onnx_text(o, function);
+    if (name) pn_err_prefix(o->err, "in function \"%s\"", name);
+    return st;
+}
+
 pn_wire pn_onnx_wire(const pn_onnx *o, pn_bytes b, int depth)
 {
     const uintptr_t at = (uintptr_t)b.at, file = (uintptr_t)o->file.file;
@@ -323,10 +330,17 @@ static bool is_default_domain(pn_bytes domain)
     return domain.size == 0 || pn_bytes_are(domain, "ai.onnx");
 }
 
+static pn_status told_where(pn_onnx *o, size_t i, pn_status st)
+{
+    return st && o->origins && o->origins[i].function.size
+               ? pn_onnx_in_function(o, o->origins[i].function, st)
+               : st;
+}
+
 static pn_status parse_node(pn_onnx *o, size_t i)
 {
-    if (o->opsets) o->opset = o->opsets[i];
-    return pn_onnx_parse_node(o, o->nodes.items[i]);
+    if (o->origins) o->opset = o->origins[i].opset;
+    return told_where(o, i, pn_onnx_parse_node(o, o->nodes.items[i]));
 }
 
 /* First of all nodes: is there code for every one? The list is complete before anything
@@ -362,28 +376,30 @@ static pn_status check_operators(pn_onnx *o)
 }
 
 /* every output becomes a value before any input is looked up: files need not be sorted */
+static pn_status declare_node(pn_onnx *o)
+{
+    const pn_onnx_list *outputs = &o->node.outputs;
+    if (pn_bytes_are(o->node.op_type, "Constant")) return pn_onnx_add_constant_node(o);
+    const pn_op_rule *rule = pn_op_rule_of(pn_onnx_op(o));
+    pn_status st = PN_OK;
+    for (size_t k = 0; !st && k < outputs->n && k < (size_t)rule->max_outputs; k++) {
+        st =
+            pn_onnx_check_name(o, outputs->items[k], pn_onnx_place(o, outputs->items[k]));
+        const char *name = st ? NULL : pn_onnx_text(o, outputs->items[k]);
+        if (!st && !name) st = PN_ENOMEM;
+        if (!st) st = pn_graph_add_value(o->g, name, PN_F32, NULL, NULL, o->err);
+    }
+    return st;
+}
+
 static pn_status declare_outputs(pn_onnx *o)
 {
-    for (size_t i = 0; i < o->nodes.n; i++) {
-        pn_status st = parse_node(o, i);
-        if (st) return st;
-        const pn_onnx_list *outputs = &o->node.outputs;
-        if (pn_bytes_are(o->node.op_type, "Constant")) {
-            st = pn_onnx_add_constant_node(o);
-            if (st) return st;
-            continue;
-        }
-        const pn_op_rule *rule = pn_op_rule_of(pn_onnx_op(o));
-        for (size_t k = 0; k < outputs->n && k < (size_t)rule->max_outputs; k++) {
-            st = pn_onnx_check_name(o, outputs->items[k],
-                                    pn_onnx_place(o, outputs->items[k]));
-            const char *name = st ? NULL : pn_onnx_text(o, outputs->items[k]);
-            if (!st && !name) st = PN_ENOMEM;
-            if (!st) st = pn_graph_add_value(o->g, name, PN_F32, NULL, NULL, o->err);
-            if (st) return st;
-        }
+    pn_status st = PN_OK;
+    for (size_t i = 0; !st && i < o->nodes.n; i++) {
+        st = parse_node(o, i);
+        if (!st) st = told_where(o, i, declare_node(o));
     }
-    return PN_OK;
+    return st;
 }
 
 static pn_status add_nodes(pn_onnx *o)
@@ -393,7 +409,7 @@ static pn_status add_nodes(pn_onnx *o)
         if (st) return st;
         pn_op op = pn_onnx_op(o);
         if (op == PN_N_OPS) continue; /* Constant: it is a value already */
-        st = pn_onnx_add_node(o, op);
+        st = told_where(o, i, pn_onnx_add_node(o, op));
         if (st) return st;
     }
     return refused(o);
@@ -481,7 +497,7 @@ static void onnx_fini(pn_onnx *o)
     free(o->outputs.items);
     free(o->meta.items);
     free(o->functions.items);
-    free(o->opsets);
+    free(o->origins);
     free(o->text);
     free(o->softmaxes);
     for (size_t i = 0; i < o->n_weights; i++)

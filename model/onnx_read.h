@@ -61,6 +61,12 @@ typedef struct pn_onnx_node {
     size_t n_ids, ids_capacity;
 } pn_onnx_node;
 
+/** Where a node came from, in a model with functions. */
+typedef struct pn_onnx_origin {
+    int64_t opset;
+    pn_bytes function; /**< in whose body it was written; empty: in none */
+} pn_onnx_origin;
+
 typedef struct pn_onnx {
     pn_wire file; /**< the whole of it */
     pn_err *err;
@@ -68,7 +74,7 @@ typedef struct pn_onnx {
     int64_t opset; /**< of the model, then of the node at hand */
     pn_bytes graph, graph_name;
     pn_onnx_list nodes, tensors, inputs, outputs, meta, functions;
-    int64_t *opsets; /**< by node, where functions were put in line; else NULL */
+    pn_onnx_origin *origins; /**< by node, where functions were put in line; else NULL */
     pn_onnx_node node;
     char *text; /**< the last pn_onnx_text() */
     size_t text_capacity;
@@ -96,14 +102,17 @@ PN_MUST_CHECK pn_status pn_onnx_grow(void *array, size_t *capacity, size_t n,
                                      size_t element_bytes);
 /** As a C string, valid until the next call; NULL when there is no memory. */
 const char *pn_onnx_text(pn_onnx *o, pn_bytes b);
-/** Counted from the file's beginning; of what was written anew, from its own. */
+/** Counted from the file's beginning; of what was written anew, from its own: then
+ * pn_onnx_in_function() has to say so. */
 size_t pn_onnx_place(const pn_onnx *o, pn_bytes b);
+/** Put the function that a node was written in before the error. @return st */
+pn_status pn_onnx_in_function(pn_onnx *o, pn_bytes function, pn_status st);
 /** To read the message b. */
 pn_wire pn_onnx_wire(const pn_onnx *o, pn_bytes b, int depth);
 /** An OperatorSetIdProto; of another domain than ONNX's: nothing. */
 PN_MUST_CHECK pn_status pn_onnx_read_opset(pn_onnx *o, const pn_wire *outer,
                                            const pn_wire_field *field, int64_t *opset);
-/** The model's own functions become nodes: o->nodes and o->opsets anew. */
+/** The model's own functions become nodes: o->nodes and o->origins anew. */
 PN_MUST_CHECK pn_status pn_onnx_inline_functions(pn_onnx *o);
 bool pn_bytes_are(pn_bytes b, const char *text);
 /** Value of exactly that name; PN_NONE. */

@@ -12,7 +12,55 @@ static pn_status index_of(pn_fn_inliner *x, const pn_onnx_list *list, pn_bytes n
     return pn_fn_spend(x, *out + 1);
 }
 
-/* "OUTPUT/NAME" */
+/* Of the outputs of that name the first that the caller wants; none: their number. */
+static pn_status wanted_output(pn_fn_inliner *x, const pn_fn_call *c, pn_bytes name,
+                               size_t *out)
+{
+    const pn_onnx_list *outputs = &c->def->outputs;
+    for (*out = 0; *out < outputs->n; ++*out)
+        if (*out < c->outputs.n && c->outputs.items[*out].size &&
+            !pn_fn_compare_bytes(outputs->items[*out], name))
+            break;
+    return pn_fn_spend(x, *out + 1);
+}
+
+pn_status pn_fn_outside(pn_fn_inliner *x, const pn_fn_call *c, pn_bytes name,
+                        pn_bytes *outside, bool *is_inner)
+{
+    size_t i, k;
+    pn_status st = index_of(x, &c->def->inputs, name, &i);
+    if (!st) st = wanted_output(x, c, name, &k);
+    if (st) return st;
+    *outside = (pn_bytes){0};
+    *is_inner = false;
+    if (i < c->inputs.n && i < c->def->inputs.n)
+        *outside = c->inputs.items[i];
+    else if (i == c->def->inputs.n && k < c->def->outputs.n)
+        *outside = c->outputs.items[k];
+    else
+        *is_inner = name.size && i == c->def->inputs.n;
+    return PN_OK;
+}
+
+pn_status pn_fn_write_alias(pn_fn_inliner *x, const pn_fn_call *c, size_t k,
+                            pn_wire_out *w)
+{
+    const pn_bytes name = c->def->outputs.items[k];
+    pn_bytes from;
+    bool is_inner;
+    size_t i, first;
+    if (k >= c->outputs.n || !c->outputs.items[k].size) return PN_OK;
+    pn_status st = index_of(x, &c->def->inputs, name, &i);
+    if (!st) st = wanted_output(x, c, name, &first);
+    if (!st) st = pn_fn_outside(x, c, name, &from, &is_inner);
+    if (st || (i == c->def->inputs.n && first == k)) return st;
+    pn_wire_put_bytes(w, 1, from.at, from.size);
+    pn_wire_put_bytes(w, 2, c->outputs.items[k].at, c->outputs.items[k].size);
+    pn_wire_put_text(w, 4, "Identity");
+    return pn_fn_spend(x, from.size + c->outputs.items[k].size);
+}
+
+/* "PREFIX/NAME" */
 static pn_status put_inner_name(pn_fn_inliner *x, const pn_fn_call *c, uint32_t field,
                                 pn_bytes name, pn_wire_out *w)
 {
@@ -26,24 +74,15 @@ static pn_status put_inner_name(pn_fn_inliner *x, const pn_fn_call *c, uint32_t 
     return pn_fn_spend(x, c->prefix.size + name.size);
 }
 
-/* What a value of the body is called outside: the caller's, or "OUTPUT/NAME". */
 static pn_status put_name(pn_fn_inliner *x, const pn_fn_call *c, uint32_t field,
                           pn_bytes name, pn_wire_out *w)
 {
-    size_t i, k;
-    pn_bytes outside = {0};
-    pn_status st = index_of(x, &c->def->inputs, name, &i);
-    if (!st) st = index_of(x, &c->def->outputs, name, &k);
+    pn_bytes outside;
+    bool is_inner;
+    pn_status st = pn_fn_outside(x, c, name, &outside, &is_inner);
     if (st) return st;
-    if (i < c->def->inputs.n) {
-        if (i < c->inputs.n) outside = c->inputs.items[i];
-    } else if (k < c->outputs.n && k < c->def->outputs.n) {
-        outside = c->outputs.items[k];
-    }
-    if (name.size && !outside.size && i == c->def->inputs.n)
-        return put_inner_name(x, c, field, name, w);
-    pn_wire_put_bytes(w, field, name.size ? outside.at : NULL,
-                      name.size ? outside.size : 0);
+    if (is_inner) return put_inner_name(x, c, field, name, w);
+    pn_wire_put_bytes(w, field, outside.at, outside.size);
     return pn_fn_spend(x, outside.size + 1);
 }
 

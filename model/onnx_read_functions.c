@@ -36,7 +36,7 @@ static int compare_keys(const void *left, const void *right)
     return c ? c : pn_fn_compare_bytes(a->overload, b->overload);
 }
 
-static pn_status append_bytes(pn_fn_inliner *x, pn_onnx_list *list, pn_bytes b)
+pn_status pn_fn_append(pn_fn_inliner *x, pn_onnx_list *list, pn_bytes b)
 {
     if (list->n == PN_ONNX_MAX_ITEMS)
         return pn_fail(x->o->err, PN_EFORMAT, "byte %zu: more than %d items",
@@ -53,7 +53,7 @@ static pn_status append_field(pn_fn_inliner *x, pn_onnx_list *list,
     pn_bytes b = f->bytes;
     pn_status st = is_text ? pn_wire_text(f, what, &b, x->o->err)
                            : pn_wire_expect(f, PN_WIRE_BYTES, what, x->o->err);
-    return st ? st : append_bytes(x, list, b);
+    return st ? st : pn_fn_append(x, list, b);
 }
 
 /* ---- definitions ---- */
@@ -140,14 +140,6 @@ static pn_status add_piece(pn_fn_inliner *x, pn_fn_piece piece)
     return PN_OK;
 }
 
-static pn_status add_written(pn_fn_inliner *x, pn_bytes node, int64_t opset)
-{
-    const pn_fn_piece piece = {
-        .offset = x->block.size, .size = node.size, .opset = opset};
-    pn_wire_put_raw(&x->block, node.at, node.size);
-    return x->block.failed ? PN_ENOMEM : add_piece(x, piece);
-}
-
 static pn_status read_call(pn_fn_inliner *x, pn_bytes node, pn_fn_call *c)
 {
     pn_wire w = pn_onnx_wire(x->o, node, 2);
@@ -164,30 +156,40 @@ static pn_status read_call(pn_fn_inliner *x, pn_bytes node, pn_fn_call *c)
         if (st) return st;
     }
     if (st != PN_END) return st;
-    for (size_t i = 0; i < c->outputs.n && !c->prefix.size; i++)
-        c->prefix = c->outputs.items[i];
-    if (c->prefix.size) return PN_OK;
+    for (size_t i = 0; i < c->outputs.n; i++)
+        if (c->outputs.items[i].size) return PN_OK;
     return pn_fail(x->o->err, PN_EFORMAT, "byte %zu: a call without an output",
                    pn_onnx_place(x->o, node));
 }
 
-static pn_status add_node(pn_fn_inliner *x, pn_bytes node, int64_t opset,
-                          bool is_in_file);
+/* @param in  the function whose body the node is of: it is written anew and an error's
+ * place counted from its own beginning; NULL: it lies in the file */
+static pn_status told_where(pn_fn_inliner *x, const pn_fn_def *in, pn_status st)
+{
+    return st && in ? pn_onnx_in_function(x->o, in->key.name, st) : st;
+}
 
+static pn_status add_node(pn_fn_inliner *x, pn_bytes node, const pn_fn_def *in);
+
+/* Its nodes, then an Identity for each output that no node of it makes. */
 static pn_status inline_body(pn_fn_inliner *x, const pn_fn_call *c)
 {
-    const int64_t opset = c->def->opset ? c->def->opset : x->o->opset;
+    const size_t n_nodes = c->def->nodes.n, n = n_nodes + c->def->outputs.n;
     pn_status st = PN_OK;
-    for (size_t i = 0; !st && i < c->def->nodes.n; i++) {
+    for (size_t i = 0; !st && i < n; i++) {
         pn_wire_out w = {0};
-        st = pn_fn_write_node(x, c, c->def->nodes.items[i], &w);
-        if (!st) st = add_node(x, (pn_bytes){w.bytes, w.size}, opset, false);
+        st = i < n_nodes ? pn_fn_write_node(x, c, c->def->nodes.items[i], &w)
+                         : pn_fn_write_alias(x, c, i - n_nodes, &w);
+        if (!st && w.failed) st = PN_ENOMEM;
+        if (!st && (i < n_nodes || w.size))
+            st = add_node(x, (pn_bytes){w.bytes, w.size}, c->def);
         pn_wire_out_fini(&w);
     }
     return st;
 }
 
-static pn_status inline_call(pn_fn_inliner *x, pn_bytes node, pn_fn_def *def)
+static pn_status inline_call(pn_fn_inliner *x, pn_bytes node, pn_fn_def *def,
+                             const pn_fn_def *in)
 {
     pn_fn_call c = {.def = def};
     if (def->is_open || x->depth == MAX_DEPTH) {
@@ -199,7 +201,8 @@ static pn_status inline_call(pn_fn_inliner *x, pn_bytes node, pn_fn_def *def)
     }
     pn_status st = pn_fn_spend(x, CALL_COSTS);
     if (!st) st = read_def(x, def);
-    if (!st) st = read_call(x, node, &c);
+    if (!st) st = told_where(x, in, read_call(x, node, &c));
+    if (!st) st = pn_fn_choose_prefix(x, &c);
     def->is_open = true;
     x->depth++;
     if (!st) st = inline_body(x, &c);
@@ -208,18 +211,23 @@ static pn_status inline_call(pn_fn_inliner *x, pn_bytes node, pn_fn_def *def)
     free(c.inputs.items);
     free(c.outputs.items);
     free(c.attrs.items);
+    free(c.inner.items);
     return st;
 }
 
-static pn_status add_node(pn_fn_inliner *x, pn_bytes node, int64_t opset, bool is_in_file)
+static pn_status add_node(pn_fn_inliner *x, pn_bytes node, const pn_fn_def *in)
 {
     pn_fn_key key;
-    pn_status st = read_key(x->o, node, node_fields, &key);
+    pn_status st = told_where(x, in, read_key(x->o, node, node_fields, &key));
     if (st) return st;
     pn_fn_def *def = find_def(x, &key);
-    if (def) return inline_call(x, node, def);
-    if (is_in_file) return add_piece(x, (pn_fn_piece){node.at, 0, node.size, opset});
-    return add_written(x, node, opset);
+    if (def) return inline_call(x, node, def, in);
+    const pn_onnx_origin from = {.opset = in && in->opset ? in->opset : x->o->opset,
+                                 .function = in ? in->key.name : (pn_bytes){0}};
+    if (!in) return add_piece(x, (pn_fn_piece){node.at, 0, node.size, from});
+    const pn_fn_piece piece = {NULL, x->block.size, node.size, from};
+    pn_wire_put_raw(&x->block, node.at, node.size);
+    return x->block.failed ? PN_ENOMEM : add_piece(x, piece);
 }
 
 static pn_status finish(pn_fn_inliner *x)
@@ -227,21 +235,21 @@ static pn_status finish(pn_fn_inliner *x)
     pn_onnx *o = x->o;
     unsigned char *block = pn_graph_alloc(o->g, x->block.size + 1);
     pn_bytes *nodes = calloc(x->n_pieces + 1, sizeof(*nodes));
-    int64_t *opsets = calloc(x->n_pieces + 1, sizeof(*opsets));
-    if (!block || !nodes || !opsets) {
+    pn_onnx_origin *origins = calloc(x->n_pieces + 1, sizeof(*origins));
+    if (!block || !nodes || !origins) {
         free(nodes);
-        free(opsets);
+        free(origins);
         return PN_ENOMEM;
     }
     if (x->block.size) memcpy(block, x->block.bytes, x->block.size);
     for (size_t i = 0; i < x->n_pieces; i++) {
         const pn_fn_piece *p = &x->pieces[i];
         nodes[i] = (pn_bytes){p->at ? p->at : block + p->offset, p->size};
-        opsets[i] = p->opset;
+        origins[i] = p->origin;
     }
     free(o->nodes.items);
     o->nodes = (pn_onnx_list){nodes, x->n_pieces, x->n_pieces + 1};
-    o->opsets = opsets;
+    o->origins = origins;
     return PN_OK;
 }
 
@@ -255,6 +263,7 @@ static void inliner_fini(pn_fn_inliner *x)
     }
     free(x->defs);
     free(x->pieces);
+    pn_fn_names_fini(x);
     pn_wire_out_fini(&x->block);
 }
 
@@ -264,8 +273,9 @@ pn_status pn_onnx_inline_functions(pn_onnx *o)
     pn_fn_inliner x = {.o = o};
     x.left = FREE_BUDGET + 4 * (size_t)(o->file.end - o->file.file);
     pn_status st = read_keys(&x);
+    if (!st) st = pn_fn_take_graph_names(&x);
     for (size_t i = 0; !st && i < o->nodes.n; i++)
-        st = add_node(&x, o->nodes.items[i], o->opset, true);
+        st = add_node(&x, o->nodes.items[i], NULL);
     if (!st) st = finish(&x);
     inliner_fini(&x);
     return st;

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 BATCH = 3
 node = helper.make_node
@@ -19,6 +20,7 @@ rng = np.random.default_rng(1)
 cases = {}
 opsets = {}  # of cases that are not of opset 13
 functions = {}  # of cases that have their own
+not_for_ort = set()  # cases that ONNX Runtime 1.32 refuses: onnx's reference evaluator answers
 
 
 def r(*shape):
@@ -303,13 +305,14 @@ def other_axes():
         {"w": r(16, 16, 3, 3, 3) * 0.1, "b": r(16), **statistics(16), "wf": r(288, 5)}, ("y", "r"))
 
 
+def function(name, inputs, outputs, nodes, attributes=(), defaults=(), opset=13):
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("own", 1)]
+    return helper.make_function("own", name, inputs, outputs, nodes, imports, attributes, defaults)
+
+
 def own_functions():
     """Functions of the model's own, as PyTorch and onnxscript write them: attributes with and without defaults, one
     function in another, inputs left out, outputs that nobody wants, another opset inside."""
-    def function(name, inputs, outputs, nodes, attributes=(), defaults=(), opset=13, domain="own"):
-        imports = [helper.make_opsetid("", opset), helper.make_opsetid("own", 1)]
-        return helper.make_function(domain, name, inputs, outputs, nodes, imports, attributes, defaults)
-
     def refer(n, **attributes):
         for key, (of, kind) in attributes.items():
             a = n.attribute.add()
@@ -338,6 +341,32 @@ def own_functions():
     functions["functions"] = [both, mean, unit]
 
 
+def functions_names():
+    """A function's names are its own: the graph, the function that calls it and what reads inside one put in line may
+    have the same. Outputs that are inputs, and one value as two outputs."""
+    inner = function("Inner", ["p"], ["q"], [node("Neg", ["p"], ["t"]), node("Exp", ["t"], ["q"])])
+    outer = function("Outer", ["p"], ["q"], [
+        node("Tanh", ["p"], ["t"]), node("Inner", ["t"], ["t/t"], domain="own"), node("Sigmoid", ["t/t"], ["s"]),
+        node("Inner", ["s"], ["q"], domain="own")])
+    at(13, "functions_names", (2, 3), [
+        node("Outer", ["x"], ["a"], domain="own"), node("Relu", ["a"], ["a/t"]), node("Inner", ["a/t"], ["b"], domain="own"),
+        node("Mul", ["b", "b/t"], ["a.1/t"]), node("Sqrt", ["a.1/t"], ["y"])],
+        {"b/t": floats([2, 3, 4])}, ("y", "a", "a/t"))
+    functions["functions_names"] = [inner, outer]
+
+
+def functions_of_no_node():
+    same = function("Same", ["p"], ["p"], [])
+    swap = function("Swap", ["p", "q"], ["q", "p", "s", "s"], [node("Sub", ["p", "q"], ["s"])])
+    at(13, "functions_of_no_node", (2, 3), [
+        node("Relu", ["x"], ["r"]), node("Same", ["r"], ["y"], domain="own"),
+        node("Swap", ["x", "y"], ["a", "b", "c", "d"], domain="own"), node("Sub", ["a", "b"], ["e"]),
+        node("Swap", ["e", "b"], ["", "", "", "f"], domain="own"), node("Same", ["c"], ["g"], domain="own")],
+        {}, ("y", "b", "d", "f", "g"))
+    functions["functions_of_no_node"] = [same, swap]
+    not_for_ort.add("functions_of_no_node")
+
+
 def write(folder, name, shape, nodes, consts, outputs):
     graph = helper.make_graph(
         nodes, name, [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *shape])],
@@ -353,7 +382,8 @@ def write(folder, name, shape, nodes, consts, outputs):
     x = r(BATCH, *shape)
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = (ReferenceEvaluator(model) if name in not_for_ort else
+               ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]))
     answers = session.run(list(outputs), {"x": x})
     for key, value in [("input", x), *zip(outputs, answers)]:
         model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), "expected " + key))
@@ -478,6 +508,8 @@ def main():
     with_own_numbers(products)
     with_own_numbers(other_axes)
     with_own_numbers(own_functions)
+    with_own_numbers(functions_names)
+    with_own_numbers(functions_of_no_node)
     for name, (shape, nodes, consts, outputs) in cases.items():
         write(sys.argv[1], name, shape, nodes, consts, outputs)
 

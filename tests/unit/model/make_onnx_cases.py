@@ -323,7 +323,12 @@ with_functions("itself", "format calls itself", {"f": [call("f", "x")]})
 with_functions("circle", "format calls itself", {"f": [call("g", "x")], "g": [call("h", "x")], "h": [call("g", "x")]})
 with_functions("deep", "format too deep", {"f%d" % i: [call("f%d" % (i + 1), "x")] for i in range(70)} | {"f70": relu})
 with_functions("without_result", "format nothing makes", {"f": [n("Relu", "x", "a")]})
-with_functions("reads_nothing", "format reads", {"f": [n("Relu", "z")]})
+with_functions("reads_nothing", "format in function \"f\": byte 0: Relu reads", {"f": [n("Relu", "z")]})
+with_functions("makes_twice", "format in function \"f\": byte ", {"f": [n("Relu", "x"), n("Neg", "x")]})
+with_functions("call_without_output", "format in function \"f\": byte 0: a call",
+               {"f": [n("Relu", "x"), helper.make_node("g", ["x"], [], domain="own")], "g": relu})
+with_functions("input_left_out_is_its_output", "format Identity \"y\"", {"f": []},
+               [call("f", "")], edit=lambda model: model.functions[0].output.__setitem__(0, "x"))
 with_functions("of_no_opset", "unsupported opset 99", {"f": relu}, opsets=(99,))
 with_functions("unknown", "unsupported own.g", {"f": [call("g", "x")]})
 with_functions("no_input", "format Relu", {"f": relu}, [n("Relu", "x", "a"), call("f", "")])
