@@ -128,9 +128,13 @@ def grid(a, results, versions, pick, text):
     return "\n".join(lines)
 
 
+def batches_text(a):
+    return " and ".join(map(str, a.batches))
+
+
 def table(a, results, versions):
     parts = [f"CPU: {cpu_text()}. Float32, {a.threads} threads, medians of {a.rounds} interleaved rounds.",
-             f"Images a second, the better of batch {' and '.join(map(str, a.batches))} (in brackets):",
+             f"Images a second, the better of batch {batches_text(a)} (in brackets):",
              grid(a, results, versions, lambda found: found, lambda speed, batch: f"{speed:.1f} ({batch})")]
     if 1 in a.batches:
         parts += ["Milliseconds an image at batch 1; the ratio is of speeds, as above:",
@@ -148,14 +152,15 @@ def write(a, results, versions):
     rounds = {m: {f"{e}, batch {b}": r for (e, b), r in found.items()} for m, (found, _) in results.items()}
     with open(os.path.join(a.out, "peers.json"), "w", encoding="utf-8") as f:
         json.dump({"cpu": cpu_text(), "threads": a.threads, "versions": versions, "images_per_second": rounds,
-                   "failed": {m: {f"{e}, batch {b}": why for (e, b), why in reasons.items()} for m, (_, reasons) in results.items()}},
-                  f, indent=1)
+                   "failed": {m: {f"{e}, batch {b}": why for (e, b), why in reasons.items()}
+                              for m, (_, reasons) in results.items() if reasons}}, f, indent=1)
     speeds = {m: best(found) for m, (found, _) in results.items()}
     relative = {m: {e: s / max(v for k, (v, _) in of.items() if k != "penult") for e, (s, _) in of.items()}
                 for m, of in speeds.items() if set(of) - {"penult"}}
     if relative:
         subprocess.run([a.python, os.path.join(HERE, "plot.py"), os.path.join(a.out, "peers.svg")], check=True, text=True,
-                       input=json.dumps({"title": f"{a.threads} threads, {cpu_text()}", "speeds": relative}))
+                       input=json.dumps({"title": f"{a.threads} threads, the better of batch {batches_text(a)}; {cpu_text()}",
+                                         "speeds": relative}))
 
 
 def name_of(model):
