@@ -60,7 +60,7 @@ NETS = {
     "mlp": (lambda: plain.mlp(10, 8), (1, 28, 28), UNIT, "fc"),
     "lenet": (lambda: plain.lenet(10, 10), (1, 28, 28), UNIT, "fc"),
     "vgg-symbol": (lambda: plain.vgg(11, True, 10, 32), (3, 32, 32), UNIT, "fc"),
-    "squeezenet-symbol": (lambda: plain.squeezenet(10, 8), (3, 63, 63), UNIT, None),
+    "squeezenet-symbol": (lambda: plain.squeezenet(10, 6), (3, 63, 63), UNIT, None),
     "googlenet": (lambda: inception.googlenet(10, 16), (3, 64, 64), UNIT, "fc"),
     "inception-bn": (lambda: inception.inception_bn(10, 16), (3, 224, 224), UNIT, "fc"),
     "inception-v3": (lambda: inception.inception_v3(10, 24, 1), (3, 107, 75), UNIT, "fc"),
