@@ -1,5 +1,6 @@
 """MXNet: makes a net's checkpoint and answers for it. Started by table.py with an interpreter that has MXNet 1.9.1."""
 import logging
+import zlib
 
 import mxnet as mx
 import numpy as np
@@ -24,11 +25,35 @@ def save_structured(name, args, auxs, path):
     net.save_parameters(path)
 
 
+def feature_of(net, sym):
+    return weights.feature_of(sym) if net.features == "fc" else net.features
+
+
+def make_for_accuracy(question):
+    """A checkpoint, and more pictures than its averages are of: those and others."""
+    net, shape = registry.load()[question["net"]], question["shape"]
+    sym, args, auxs, _ = weights.dressed(net, (BATCH, *shape))
+    mx.model.save_checkpoint(question["folder"] + "/net", 0, sym, args, auxs)
+    x = weights.picture((question["images"], *shape), zlib.crc32(net.name.encode()) % 1000, *net.draw)
+    x.astype("<f4").tofile(question["folder"] + "/input.f32")
+    return {"feature": feature_of(net, sym), "output": sym.list_outputs()[0]}
+
+
+def photos(question):
+    """Squashed to the size, with the first of what a record of preprocessing holds: order of channels, mean, scale."""
+    _, h, w = question["shape"]
+    x = np.stack([mx.image.imresize(mx.image.imread(p), w, h).asnumpy() for p in question["photos"]]).astype("f4")
+    x = x[..., ::-1] if question["bgr"] else x
+    x = (x - np.array(question["mean"], "f4")) * question["scale"]
+    x.transpose(0, 3, 1, 2).astype("<f4").tofile(question["folder"] + "/input.f32")
+    return {}
+
+
 def make(question):
     net = registry.load()[question["net"]]
     folder = question["folder"]
     sym, args, auxs, x = weights.dressed(net, (BATCH, *net.shape))
-    feature = weights.feature_of(sym) if net.features == "fc" else net.features
+    feature = feature_of(net, sym)
     taps = [feature] if feature else []
     single = weights.answers(sym, args, auxs, x, taps)
     own = weights.self_distances(sym, args, auxs, x, single)
@@ -59,7 +84,9 @@ def answer(question):
         return compare_raw(question)
     if question.get("list"):
         return {"nets": [[n.name, n.source, n.shape] for n in registry.load().values()]}
-    return make(question)
+    if "photos" in question:
+        return photos(question)
+    return make_for_accuracy(question) if "images" in question else make(question)
 
 
 serve(answer)
