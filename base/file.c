@@ -51,6 +51,21 @@ pn_status pn_output_fail(pn_err *err, const char *what, const char *path, int er
                    "%s %s: %s", what, path, strerror(error));
 }
 
+/* /proc tells since Linux 4.7, in the second line or so. */
+mode_t pn_umask(void)
+{
+    char text[1024];
+    const int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    const ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+    if (fd >= 0) close(fd);
+    text[n > 0 ? n : 0] = 0;
+    const char *line = strstr(text, "\nUmask:");
+    if (line) return (mode_t)strtoul(line + strlen("\nUmask:"), NULL, 8);
+    const mode_t mask = umask(0);
+    umask(mask);
+    return mask;
+}
+
 pn_status pn_folder_sync(const char *path, pn_err *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "penult/status.h"
 
@@ -34,6 +35,9 @@ pn_status pn_status_of_errno(int error);
 /** "WHAT PATH: errno's text"; what goes wrong with an output is never the input's fault.
  * @return PN_EFULL, PN_ENOMEM, PN_EEXIST, else PN_EIO */
 pn_status pn_output_fail(pn_err *err, const char *what, const char *path, int error);
+/** What the process's umask is; any thread may ask. (umask(2) can only be asked by
+ * changing it, for all threads.) */
+mode_t pn_umask(void);
 /** Make the names in a folder durable. @return PN_EIO */
 PN_MUST_CHECK pn_status pn_folder_sync(const char *path, pn_err *err);
 

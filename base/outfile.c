@@ -113,10 +113,8 @@ pn_status pn_outfile_write(pn_outfile *f, const void *data, size_t size, pn_err 
 pn_status pn_outfile_sync(pn_outfile *f, pn_err *err)
 {
     if (f->is_synced) return PN_OK;
-    mode_t mask = umask(0);
-    umask(mask);
     pn_status st = write_all(f, f->buffer, f->used, err);
-    if (!st && (fchmod(f->fd, 0666 & ~mask) != 0 || fsync(f->fd) != 0))
+    if (!st && (fchmod(f->fd, 0666 & ~pn_umask()) != 0 || fsync(f->fd) != 0))
         st = pn_output_fail(err, "sync", f->path, errno);
     f->is_synced = !st;
     return st;

@@ -225,14 +225,12 @@ static pn_status make_folder(pn_result_folder *f, pn_err *err)
         if (!f->build) return no_memory(err, f->final);
         if (mkdir(f->build, 0777) == 0) return PN_OK;
     } else {
-        mode_t mask = umask(0);
-        umask(mask);
         if (asprintf(&f->build, "%s/.%s.new-XXXXXX", f->parent, name_of(f)) < 0) {
             f->build = NULL;
             return no_memory(err, f->final);
         }
         if (mkdtemp(f->build)) {
-            if (chmod(f->build, 0777 & ~mask) == 0) return PN_OK;
+            if (chmod(f->build, 0777 & ~pn_umask()) == 0) return PN_OK;
             rmdir(f->build);
         }
     }

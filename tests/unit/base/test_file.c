@@ -30,6 +30,25 @@ int __wrap_access(const char *name, int mode)
     return has_proc ? __real_access(name, mode) : -1;
 }
 
+int __real_open(const char *name, int flags, ...);
+int __wrap_open(const char *name, int flags, mode_t mode);
+
+int __wrap_open(const char *name, int flags, mode_t mode)
+{
+    if (!has_proc && !strncmp(name, "/proc/", 6)) return -1;
+    return __real_open(name, flags, mode);
+}
+
+static int n_umasks;
+mode_t __real_umask(mode_t mask);
+mode_t __wrap_umask(mode_t mask);
+
+mode_t __wrap_umask(mode_t mask)
+{
+    n_umasks++;
+    return __real_umask(mask);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -127,6 +146,28 @@ static void folder_in_the_way_stays(void **state)
     }
 }
 
+/* umask() is everybody's: another thread's file could get the wrong mode meanwhile. */
+static void modes_follow_the_umask_which_is_not_touched(void **state)
+{
+    (void)state;
+    static const mode_t masks[] = {0022, 0027, 0, 0077, 0777};
+    const mode_t before = __real_umask(0);
+    for (size_t i = 0; i < 2 * sizeof(masks) / sizeof(*masks); i++) {
+        struct stat got;
+        has_proc = i % 2;
+        n_umasks = 0;
+        __real_umask(masks[i / 2]);
+        assert_int_equal(pn_umask(), masks[i / 2]);
+        pn_outfile *f = write_bytes('a');
+        assert_int_equal(pn_outfile_commit(&f, NULL), PN_OK);
+        assert_int_equal(n_umasks, has_proc ? 0 : 4); /* without /proc, there and back */
+        assert_int_equal(__real_umask(before), masks[i / 2]);
+        assert_int_equal(stat(path, &got), 0);
+        assert_int_equal(got.st_mode & 07777, 0666 & ~masks[i / 2]);
+        unlink(path);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +176,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(process_that_is_killed_leaves_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(folder_in_the_way_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(modes_follow_the_umask_which_is_not_touched,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
