@@ -150,8 +150,11 @@ static int run(int argc, char **argv)
     if (!st) st = pn_convert(&g, &o, &err);
     if (!st && !(writer = pn_cli_write_begin(g, output, &digest)))
         st = pn_fail(&err, PN_ENOMEM, "convert: out of memory");
-    if (!st) st = pn_cli_parity(g, sample, exact, &holds, &err);
-    if (!st && !holds && !force) {
+    if (!st) st = pn_cli_parity(g, sample, exact, writer, &holds, &err);
+    if (st == PN_ESTOPPED) {
+        pn_err_clear(&err);
+        st = pn_cli_write_end(writer, &err);
+    } else if (!st && !holds && !force) {
         pn_print_line(stderr, "penult: %s is not written; --force writes it", output);
         code = PN_EXIT_FAILURES;
     } else if (!st) {

@@ -165,10 +165,14 @@ static void say(const pn_parity *p, const char *input)
     say_outputs(p);
 }
 
-pn_status pn_cli_parity(const pn_graph *g, const char *sample, bool exact, bool *holds,
-                        pn_err *err)
+pn_status pn_cli_parity(const pn_graph *g, const char *sample, bool exact,
+                        pn_cli_writer *writer, bool *holds, pn_err *err)
 {
-    pn_parity_opts o = {.seed = SEED, .exact = exact, .threads = pn_cpu_budget()};
+    pn_parity_opts o = {.seed = SEED,
+                        .exact = exact,
+                        .threads = pn_cpu_budget(),
+                        .is_unwanted = pn_cli_write_has_failed,
+                        .arg = writer};
     pn_parity p = {0};
     float *planes = NULL;
     pn_status st = sample ? load_sample(g, sample, &o, &planes, err) : PN_OK;

@@ -4,17 +4,19 @@
 
 #include <stdbool.h>
 
+#include "cli/write_beside.h"
 #include "penult/graph.h"
 
 /**
  * Prove the graph and say on stderr what was found.
  * @param sample  an image, prepared as `classify` does; NULL: a seeded input
  * @param exact   as in pn_model_opts
+ * @param writer  of its files
  * @param holds   false: a bound was missed, or there is NaN or infinity
- * @return PN_ECONFIG (a sample without a record), PN_EMISMATCH (record and input differ),
- * PN_ENOENT, PN_EFORMAT (the sample), PN_ENOMEM
+ * @return PN_ESTOPPED (the writer has failed), PN_ECONFIG (a sample without a record),
+ * PN_EMISMATCH (record and input differ), PN_ENOENT, PN_EFORMAT (the sample), PN_ENOMEM
  */
 PN_MUST_CHECK pn_status pn_cli_parity(const pn_graph *g, const char *sample, bool exact,
-                                      bool *holds, pn_err *err);
+                                      pn_cli_writer *writer, bool *holds, pn_err *err);
 
 #endif

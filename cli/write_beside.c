@@ -3,6 +3,7 @@
 #include "cli/write_beside.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "penult/export.h"
@@ -16,6 +17,7 @@ struct pn_cli_writer {
     pn_written *files;        /* the writer's until it is joined, as are these */
     pn_status st;
     pn_err err;
+    atomic_bool has_failed;
 };
 
 static void *write_all(void *arg)
@@ -23,6 +25,7 @@ static void *write_all(void *arg)
     pn_cli_writer *w = arg;
     pn_digest_make(w->digest);
     w->st = pn_export_write(&w->files, w->g, w->output, &w->err);
+    atomic_store(&w->has_failed, w->st != PN_OK);
     return NULL;
 }
 
@@ -45,6 +48,11 @@ static void wait_for(pn_cli_writer *w)
     if (w->is_running) pthread_join(w->thread, NULL);
     w->is_done |= w->is_running;
     w->is_running = false;
+}
+
+bool pn_cli_write_has_failed(void *w)
+{
+    return atomic_load(&((pn_cli_writer *)w)->has_failed);
 }
 
 pn_status pn_cli_write_end(pn_cli_writer *w, pn_err *err)

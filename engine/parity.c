@@ -462,6 +462,8 @@ static pn_status check_once(check *c, const pn_parity_opts *o, pn_err *err)
     pn_status st = pn_walk64_new(&c->w, c->g, err);
     if (st) return st;
     c->w->share = c->share;
+    c->w->is_unwanted = o->is_unwanted;
+    c->w->arg = o->arg;
     st = pn_model_outline(&c->m, c->run, &mo, &own);
     c->out->is_engines_gap = st != PN_OK;
     st = unless_unsupported(c, st, &own, err);

@@ -233,6 +233,8 @@ pn_status pn_walk64_reach(pn_walk64 *w, int value, pn_err *err)
 {
     const int producer = w->g->values[value].producer;
     while (w->next <= producer) {
+        if (w->is_unwanted && w->is_unwanted(w->arg))
+            return pn_fail(err, PN_ESTOPPED, "parity: stopped");
         pn_status st = step(w, err);
         if (st) return st;
         w->next++;

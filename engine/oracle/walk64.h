@@ -65,10 +65,12 @@ typedef struct pn_walk64 {
     int next;        /**< node */
     int not_finite;  /**< first node that made NaN or infinity of finite numbers */
     pn_share *share; /**< lent; NULL: the caller does all alone */
+    bool (*is_unwanted)(void *arg); /**< asked before every node; may be NULL */
+    void *arg;
 } pn_walk64;
 
-/** has_bounds, sums, share and the values' is_layer are the caller's to set before the
- * first step. @return PN_ENOMEM */
+/** has_bounds, sums, share, is_unwanted and the values' is_layer are the caller's to set
+ * before the first step. @return PN_ENOMEM */
 PN_MUST_CHECK pn_status pn_walk64_new(pn_walk64 **out, const pn_graph *g, pn_err *err);
 void pn_walk64_free(pn_walk64 **w);
 /** A graph input: n floats of one image, copied. @return PN_EINVAL (another number),

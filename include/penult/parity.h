@@ -31,6 +31,10 @@ typedef struct pn_parity_opts {
     pn_cpu cpu;
     bool exact;  /**< as in pn_model_opts */
     int threads; /**< at least 1; of several, one walks ahead of the engine */
+    /** Asked before every node, on any thread but one at a time: whether to end, as
+     * nobody wants the answer any more. NULL: to the end */
+    bool (*is_unwanted)(void *arg);
+    void *arg;
 } pn_parity_opts;
 
 /** What was found at one layer. */
@@ -71,7 +75,8 @@ typedef struct pn_parity {
 /**
  * Walk, run, judge. Weights are widened and packed one layer at a time.
  * @param out  the caller's, zeroed; lent names live as long as g
- * @return PN_OK whatever was found; PN_EINVAL (the sample does not fit), PN_ENOMEM
+ * @return PN_OK whatever was found; PN_EINVAL (the sample does not fit), PN_ENOMEM,
+ * PN_ESTOPPED (is_unwanted)
  */
 PN_MUST_CHECK pn_status pn_parity_check(pn_parity *out, const pn_graph *g,
                                         const pn_parity_opts *opts, pn_err *err);

@@ -495,6 +495,50 @@ static void a_sample_of_another_size_is_refused(void **state)
     net_free(&n);
 }
 
+typedef struct patience {
+    int left, asked;
+} patience;
+
+static bool has_ended(void *arg)
+{
+    patience *p = arg;
+    p->asked++;
+    return p->left-- <= 0;
+}
+
+/* At each node in turn, with the engine and without. */
+static void end_at_each_node(const net *n, int threads)
+{
+    pn_status st = PN_ESTOPPED;
+    int left = 0;
+    for (; st; left++) {
+        patience p = {.left = left};
+        pn_parity out = {0};
+        const pn_parity_opts o = {
+            .cpu = PN_CPU_C, .threads = threads, .is_unwanted = has_ended, .arg = &p};
+        st = pn_parity_check(&out, n->g, &o, NULL);
+        assert_int_equal(st, p.asked > left ? PN_ESTOPPED : PN_OK);
+        assert_int_equal(p.asked, st ? left + 1 : n->g->n_nodes);
+        pn_parity_fini(&out);
+    }
+    assert_int_equal(left, n->g->n_nodes + 1);
+}
+
+static void a_proof_that_nobody_wants_ends_at_the_next_node(void **state)
+{
+    (void)state;
+    net n = build(), beyond = net_new(2, 4, 4);
+    const int x = net_unary(&beyond, PN_OP_RELU, "relu", pn_graph_find(beyond.g, "x"));
+    net_finish(&beyond, net_binary(&beyond, PN_OP_MATMUL, "vector", x,
+                                   net_const(&beyond, 1, (const int64_t[]){4})));
+    for (int threads = 1; threads <= 2; threads++) {
+        end_at_each_node(&n, threads);
+        end_at_each_node(&beyond, threads);
+    }
+    net_free(&n);
+    net_free(&beyond);
+}
+
 /* Each allocation in turn, of the threads together. */
 static void fail_each_allocation(int threads)
 {
@@ -536,6 +580,7 @@ int main(void)
         cmocka_unit_test(numbers_beyond_float_are_tried_with_a_smaller_input),
         cmocka_unit_test(a_wide_pointwise_layer_is_walked_in_parts),
         cmocka_unit_test(a_sample_of_another_size_is_refused),
+        cmocka_unit_test(a_proof_that_nobody_wants_ends_at_the_next_node),
         cmocka_unit_test(without_memory_it_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
