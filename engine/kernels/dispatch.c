@@ -34,8 +34,8 @@ static void init_blas(pn_kernels *k)
     k->gemm = pn_f32_gemm_blas;
     k->gemm_is_chained = false;
     k->gemv = pn_f32_gemv_blas;
-    for (int i = 0; i < PN_N_WINO_SIZES;
-         i++) /* its products are too small for a library */
+    /* Winograd's products are too small for a library */
+    for (int i = 0; i < PN_N_WINO_SIZES; i++)
         k->wino[i].input = NULL;
 }
 

@@ -165,11 +165,11 @@ typedef PN_DECL_GLOBAL((*pn_global_fn));
 /* Winograd's algorithm for 3x3 stride-1 convolutions, F(m x m, 3x3): m x m outputs from
  * (m + 2)^2 products. (Lavin and Gray, "Fast Algorithms for Convolutional Neural
  * Networks", 2015, with points of our own: pairs of both signs, whose sums and
- * differences are shared.) F(4, 3): 0, +-sqrt(1/2), +-sqrt(2), infinity: half the
- * rounding error of 0, +-1, +-2. F(5, 3): +-9/32, +-27/32, +-7/4, infinity, which float
- * holds without error, as it does all that is made of them: twice F(4, 3)'s rounding
- * error, where 0,
- * +-1, +-1/2, -3 have 2.8 times; chains of 64 take a quarter of that away. Transforms are
+ * differences are shared.) F(4, 3): 0, +-sqrt(1/2), +-sqrt(2), infinity. F(5, 3): +-9/32,
+ * +-27/32, +-7/4, infinity, which float holds without error, as it does all that is made
+ * of them. Relative L2 from double precision of a layer of 256 channels on what a ReLU
+ * leaves (tests/kernels/check_winograd.c): 1.6e-7 as a direct product, 8.2e-7 by F(4, 3),
+ * 1.1e-6 by F(5, 3), whose chains of 64 take a quarter off 1.6e-6. Transforms are
  * elementwise in the channel, so every width of vector gives the same bits. */
 typedef enum pn_wino_size { PN_WINO_4, PN_WINO_5, PN_N_WINO_SIZES } pn_wino_size;
 enum { PN_WINO_IN_MAX = 7, PN_WINO_OUT_MAX = 5, PN_WINO_PLANES_MAX = 49 };

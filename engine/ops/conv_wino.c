@@ -46,9 +46,9 @@ static int64_t products_of(const pn_shape *y, int64_t out)
            (out + 2);
 }
 
-/* Tiles of 5 have twice the rounding error and a third more weights: they must save an
- * eighth of the products, as at 14 x 14 (3 x 3 tiles of 49 for 4 x 4 of 36), where tiles
- * of 4 hang over the edge. */
+/* Tiles of 5 have four tenths more rounding error (kernels.h) and a third more weights:
+ * they must save an eighth of the products, as at 14 x 14 (3 x 3 tiles of 49 for 4 x 4 of
+ * 36), where tiles of 4 hang over the edge. */
 pn_wino_size pn_conv_wino_size(const pn_shape *y)
 {
     return products_of(y, 5) * 8 <= products_of(y, 4) * 7 ? PN_WINO_5 : PN_WINO_4;
@@ -140,8 +140,9 @@ static pn_status wino_prepare(struct pn_model *m, const pn_graph *g, pn_layer *l
 
 typedef struct grid {
     const pn_wino *wino;
-    int64_t high, wide, h, w,
-        tiles; /* tiles of an image, down and across; pixels of its map */
+    int64_t high, wide; /* tiles of an image, down and across */
+    int64_t h, w;       /* pixels of its map */
+    int64_t tiles;      /* high * wide */
 } grid;
 
 static grid grid_of(const pn_run *r, const pn_layer *l)
