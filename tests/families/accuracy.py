@@ -117,7 +117,7 @@ def ratios(result, side):
 def misses(good, side, of):
     """The nets beyond a side's bar by that statistic of their images, the furthest first."""
     found = sorted(((of(ratios(r, side)), r["net"]) for r in good), reverse=True)
-    beyond = [f"{name} {ratio:.2f}" for ratio, name in found if round(ratio, 2) > BARS[side]]
+    beyond = [f"{name} ({ratio:.2f})" for ratio, name in found if round(ratio, 2) > BARS[side]]
     return f"{len(beyond)} of {len(good)}" + (": " + "; ".join(beyond) if beyond else "")
 
 
@@ -135,7 +135,7 @@ def far(good):
     for r in good:
         if r["has_far_bar"]:
             most = max(r["l2"]["default"])
-            told.append(f"{r['net']} {most:.1e}" + ("" if most <= FAR else " (**missed**)"))
+            told.append(f"{r['net']} ({most:.1e}" + (")" if most <= FAR else ", **missed**)"))
     return "; ".join(told)
 
 
