@@ -94,6 +94,7 @@ static void starve(net *n, const char *name)
             n->g->values[n->g->nodes[i].inputs[1]].size_bytes = 4;
 }
 
+/* By any number of threads, though the last of them, the heaviest, is packed first. */
 static void of_several_layers_that_fail_the_first_is_named(void **state)
 {
     (void)state;
@@ -101,12 +102,33 @@ static void of_several_layers_that_fail_the_first_is_named(void **state)
     starve(&n, "fc");
     starve(&n, "dw");
     for (int k = 0; k < 20; k++) {
-        const pn_model_opts opts = {.cpu = PN_CPU_C, .threads = 4};
+        const pn_model_opts opts = {.cpu = PN_CPU_C, .threads = 1 + k % 4};
         pn_model *m = NULL;
         pn_err err = {0};
         assert_int_equal(pn_model_compile(&m, n.g, &opts, &err), PN_EFORMAT);
         assert_null(m);
         assert_non_null(strstr(pn_err_text(&err), "\"dw\": its weights have too few"));
+        pn_err_clear(&err);
+    }
+    net_free(&n);
+}
+
+static void the_heaviest_layer_is_packed_first(void **state)
+{
+    (void)state;
+    net n = make_net();
+    const pn_model_opts opts = {.cpu = PN_CPU_C, .threads = 1};
+    bool is_packing = false;
+    for (long k = 0; !is_packing; k++) {
+        pn_model *m = NULL;
+        pn_err err = {0};
+        pn_alloc_fail_at(k);
+        const pn_status st = pn_model_compile(&m, n.g, &opts, &err);
+        pn_alloc_fail_at(-1);
+        assert_int_equal(st, PN_ENOMEM);
+        is_packing = strchr(pn_err_text(&err), '"') != NULL;
+        if (is_packing && !strstr(pn_err_text(&err), "\"fc\""))
+            fail_msg("%s", pn_err_text(&err));
         pn_err_clear(&err);
     }
     net_free(&n);
@@ -171,6 +193,7 @@ int main(void)
         cmocka_unit_test(a_run_allocates_nothing),
         cmocka_unit_test(weights_do_not_depend_on_how_many_threads_packed_them),
         cmocka_unit_test(of_several_layers_that_fail_the_first_is_named),
+        cmocka_unit_test(the_heaviest_layer_is_packed_first),
         cmocka_unit_test(memory_that_no_machine_has_is_refused_with_both_numbers),
         cmocka_unit_test(sizes_are_as_documented),
     };
