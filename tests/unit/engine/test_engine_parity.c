@@ -7,7 +7,10 @@
 
 #include <cmocka.h>
 #include <dirent.h>
+#include <errno.h>
+#include <limits.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -539,6 +542,37 @@ static void a_proof_that_nobody_wants_ends_at_the_next_node(void **state)
     net_free(&beyond);
 }
 
+static long threads_left = LONG_MAX; /* that the system gives */
+int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *),
+                          void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *),
+                          void *arg);
+
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *),
+                          void *arg)
+{
+    return threads_left-- > 0 ? __real_pthread_create(t, a, f, arg) : EAGAIN;
+}
+
+static void without_a_thread_to_walk_ahead_the_report_is_the_same(void **state)
+{
+    (void)state;
+    net n = build();
+    pn_parity want = checked(&n);
+    for (long left = 0; left < 3; left++) {
+        threads_left = left;
+        pn_parity got = checked(&n);
+        assert_true(threads_left < 0);
+        threads_left = LONG_MAX;
+        assert_int_equal(got.n_layers, want.n_layers);
+        for (int i = 0; i < got.n_layers; i++)
+            assert_true(got.layers[i].used == want.layers[i].used);
+        pn_parity_fini(&got);
+    }
+    pn_parity_fini(&want);
+    net_free(&n);
+}
+
 /* Each allocation in turn, of the threads together. */
 static void fail_each_allocation(int threads)
 {
@@ -581,6 +615,7 @@ int main(void)
         cmocka_unit_test(a_wide_pointwise_layer_is_walked_in_parts),
         cmocka_unit_test(a_sample_of_another_size_is_refused),
         cmocka_unit_test(a_proof_that_nobody_wants_ends_at_the_next_node),
+        cmocka_unit_test(without_a_thread_to_walk_ahead_the_report_is_the_same),
         cmocka_unit_test(without_memory_it_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
