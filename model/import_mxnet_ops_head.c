@@ -2,6 +2,7 @@
  * that do nothing then. */
 #include "model/import_mxnet_ops.h"
 
+#include <float.h>
 #include <string.h>
 
 static void check_batch_apart(pn_mx_import *im, const pn_shape *in, int axis)
@@ -75,9 +76,10 @@ static void check_softmax(pn_mx_import *im)
     pn_mx_choice(im, "dtype", 0, types);
 }
 
-/* 1 in front of each row's length, 0 from there on: the length less the place, clipped.
- * Lengths have the data's shape without the axis. */
-static int mask_of(pn_mx_import *im, const pn_shape *in, int axis)
+/* Above zero in front of each row's length and below from there on, by 2 at least, so
+ * that no clipping of it lies near an edge. Lengths have the data's shape without the
+ * axis. */
+static int left_of(pn_mx_import *im, const pn_shape *in, int axis)
 {
     int lengths = pn_mx_data(im, 1);
     pn_shape is = pn_mx_shape_of(im, lengths), want = *in, places = {.ndim = in->ndim};
@@ -99,24 +101,36 @@ static int mask_of(pn_mx_import *im, const pn_shape *in, int axis)
         return PN_NONE;
     }
     for (int64_t i = 0; i < in->dim[axis]; i++)
-        place[i] = (float)i;
+        place[i] = 4 * (float)i + 2;
+    int four = pn_mx_scalar(im, "four", 4);
     int rows = pn_mx_emit_reshape(im, "lengths", lengths, &want);
+    int wide = pn_mx_emit(im, PN_OP_MUL, "wide", &want, PN_MX_IN(rows, four));
     int at = pn_mx_const_f32(im, "places", &places, place);
-    int left = pn_mx_emit(im, PN_OP_SUB, "left", in, PN_MX_IN(rows, at));
-    int none = pn_mx_scalar(im, "none", 0), one = pn_mx_scalar(im, "one", 1);
-    return pn_mx_emit(im, PN_OP_CLIP, "mask", in, PN_MX_IN(left, none, one));
+    return pn_mx_emit(im, PN_OP_SUB, "left", in, PN_MX_IN(wide, at));
 }
 
-/* What lies behind the length is put so far below the rest that nothing is left of it,
- * and is zero in the end. */
+static int clip(pn_mx_import *im, const char *name, int x, const pn_shape *shape,
+                double lo, double hi)
+{
+    int least = pn_mx_scalar(im, "least", lo), most = pn_mx_scalar(im, "most", hi);
+    return pn_mx_emit(im, PN_OP_CLIP, name, shape, PN_MX_IN(x, least, most));
+}
+
+/* MXNet does not look behind the length; ONNX's operators do, and what they find may be
+ * NaN. The power 0 of anything is 1, even of that, and the power 1 is the number itself.
+ * Then the least of it and a bound, out of the way in front and as low as can be behind,
+ * leaves nothing there. The bound is clipped to be the same number on every machine. */
 static void softmax_of_lengths(pn_mx_import *im, int x, const pn_shape *in, int axis)
 {
+    const double far = 3.40282e38; /* a little less than the greatest float */
     check_batch_apart(im, in, axis);
-    int mask = mask_of(im, in, axis);
-    int one = pn_mx_scalar(im, "whole", 1), far = pn_mx_scalar(im, "far", 1e6);
-    int is_out = pn_mx_emit(im, PN_OP_SUB, "beyond", in, PN_MX_IN(mask, one));
-    int below = pn_mx_emit(im, PN_OP_MUL, "below", in, PN_MX_IN(is_out, far));
-    int put = pn_mx_emit(im, PN_OP_ADD, "put", in, PN_MX_IN(x, below));
+    int left = left_of(im, in, axis), greatest = pn_mx_scalar(im, "greatest", FLT_MAX);
+    int mask = clip(im, "mask", left, in, 0, 1);
+    int side = clip(im, "side", left, in, -1, 1);
+    int sides = pn_mx_emit(im, PN_OP_MUL, "sides", in, PN_MX_IN(side, greatest));
+    int bound = clip(im, "bound", sides, in, -far, far);
+    int kept = pn_mx_emit(im, PN_OP_POW, "kept", in, PN_MX_IN(x, mask));
+    int put = pn_mx_emit(im, PN_OP_MIN, "put", in, PN_MX_IN(kept, bound));
     int soft = pn_mx_emit(im, PN_OP_SOFTMAX, "softmax", in, PN_MX_IN(put));
     pn_mx_set_int(im, "axis", axis);
     pn_mx_emit(im, PN_OP_MUL, NULL, in, PN_MX_IN(soft, mask));

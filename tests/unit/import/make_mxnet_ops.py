@@ -329,6 +329,17 @@ def integers():
     case("softmax of lengths 2", S.softmax(d, S.Cast(S.sum(S.relu(d), axis=2) - 1, dtype="int32"), axis=2, use_length=True, temperature=2))
 
 
-for family in (layers, pools, norms, elements, moves, heads, rare, randoms, products, axes, integers):
+def padding():
+    """What lies behind the length of a row, lengths 0 to 2 among them, is not looked at."""
+    front, behind = S.slice_axis(d, axis=3, begin=0, end=2), S.slice_axis(d, axis=3, begin=2, end=4)
+    few = S.Cast(S.clip(S.sum(S.abs(d), axis=3) - 1, a_min=0, a_max=2), dtype="int32")
+    for name, bad in (("NaN", S.sqrt(-1 - S.abs(behind))), ("infinite", 1 / (behind * 0)), ("1e9", S.abs(behind) * 1e9),
+                      ("3e38", S.abs(behind) * 0 + 3e38)):
+        case("softmax before what is " + name, S.softmax(S.Concat(front, bad, dim=3), few, use_length=True))
+        case("softmax of less than -1e6 before what is " + name,
+             S.softmax(S.Concat(front - 1e7, bad, dim=3), few, use_length=True, temperature=0.5))
+
+
+for family in (layers, pools, norms, elements, moves, heads, rare, randoms, products, axes, integers, padding):
     family()
 out.close()
