@@ -225,30 +225,36 @@ static void put_load(pt_export *e, FILE *to)
             e->classifier ? pt_format(e, ", num_classes=%lld", (long long)e->n_classes)
                           : "");
     fprintf(to,
-            "    \"\"\"The trained network, from a .safetensors or .pth file.\n\n"
+            "    \"\"\"The trained network, from a .safetensors file or one of "
+            "torch.save.\n\n"
             "    Without a path from the one beside this module: .safetensors if that "
             "package is\n    installed, else .pth.");
     if (e->classifier)
-        fprintf(to, " Another number of classes leaves %s as it was born.",
+        fprintf(to,
+                " With another number of classes than\n"
+                "    the file's, %s is left as it was born.",
                 e->classifier);
-    fprintf(
-        to,
-        "\n    \"\"\"\n"
-        "    path = Path(__file__).with_suffix(\".safetensors\") if path is None else "
-        "Path(path)\n"
-        "    if path.suffix == \".safetensors\" and load_file:\n"
-        "        state = load_file(path)\n"
-        "    else:\n"
-        "        state = torch.load(path.with_suffix(\".pth\"), map_location=\"cpu\", "
-        "weights_only=True)\n"
-        "    model = %s(%s)\n",
-        name, e->classifier ? "num_classes" : "");
+    fprintf(to,
+            "\n    \"\"\"\n"
+            "    if path is None:  # what has no name in UTF-8, safetensors cannot open\n"
+            "        is_safe = load_file and __file__.isprintable()\n"
+            "        path = Path(__file__).with_suffix(\".safetensors\" if is_safe else "
+            "\".pth\")\n"
+            "    if str(path).endswith(\".safetensors\"):\n"
+            "        if not load_file:\n"
+            "            raise ImportError(f\"{path}: safetensors is not installed\")\n"
+            "        state = load_file(path)\n"
+            "    else:\n"
+            "        state = torch.load(path, map_location=\"cpu\", weights_only=True)\n"
+            "    model = %s(%s)\n",
+            name, e->classifier ? "num_classes" : "");
     if (e->classifier)
         fprintf(to,
                 "    if num_classes != %lld:\n"
-                "        fresh = model.%s.state_dict()\n"
-                "        state.update({\"%s.\" + key: value for key, value in "
-                "fresh.items()})\n",
+                "        for key, fresh in "
+                "model.%s.state_dict(prefix=\"%s.\").items():\n"
+                "            if key in state and state[key].shape != fresh.shape:\n"
+                "                state[key] = fresh\n",
                 (long long)e->n_classes, e->classifier, e->classifier);
     fprintf(to, "    model.load_state_dict(state)\n    return model.eval()\n");
 }

@@ -8,25 +8,40 @@
 #include "model/export_pytorch.h"
 
 /* clang-format off */
-/* what `import torch, safetensors.torch` asks for by name (PyTorch 2.15, Python 3.11): from
- * the folder of the program that runs, if it is there; sorted */
+/* What PyTorch 2.15 (Python 3.11), safetensors and torch.onnx ask for by name, some of it
+ * whether it is installed or not (cuda, triton): they would get the file in the folder of
+ * the program that runs. Sorted. */
 static const char *const imported[] = {
-    "abc", "argparse", "array", "ast", "asyncio", "atexit", "base64", "binascii",
-    "bisect", "builtins", "bz2", "calendar", "cmath", "codecs", "collections",
+    "PIL", "__future__", "_abc", "_ast", "_asyncio", "_bisect", "_blake2", "_bz2",
+    "_codecs", "_collections", "_collections_abc", "_compat_pickle", "_compression",
+    "_contextvars", "_csv", "_ctypes", "_datetime", "_decimal", "_elementtree",
+    "_functools", "_hashlib", "_heapq", "_imp", "_io", "_json", "_locale", "_lsprof",
+    "_lzma", "_markupbase", "_multiprocessing", "_opcode", "_operator", "_pickle",
+    "_posixshmem", "_posixsubprocess", "_queue", "_random", "_sha512", "_signal",
+    "_socket", "_sre", "_ssl", "_stat", "_statistics", "_string", "_struct", "_thread",
+    "_typing", "_uuid", "_warnings", "_weakref", "_weakrefset", "abc", "argparse",
+    "array", "ast", "asyncio", "atexit", "base64", "binascii", "bisect", "builtins",
+    "bz2", "cProfile", "calendar", "cmath", "codecs", "collections", "colorsys",
     "concurrent", "contextlib", "contextvars", "copy", "copyreg", "csv", "ctypes",
-    "dataclasses", "datetime", "difflib", "dis", "email", "encodings", "enum", "errno",
-    "fcntl", "fnmatch", "functools", "functorch", "gc", "genericpath", "gettext",
-    "glob", "graphlib", "grp", "gzip", "hashlib", "heapq", "http", "importlib",
-    "inspect", "io", "ipaddress", "itertools", "json", "keyword", "linecache", "locale",
-    "logging", "lzma", "marshal", "math", "mmap", "multiprocessing", "ntpath",
-    "numbers", "numpy", "opcode", "operator", "os", "pathlib", "pickle", "pickletools",
-    "pkgutil", "platform", "posix", "posixpath", "pprint", "pwd", "queue", "quopri",
-    "random", "re", "reprlib", "runpy", "safetensors", "select", "selectors", "shutil",
-    "signal", "site", "socket", "ssl", "stat", "string", "struct", "subprocess",
-    "sympy", "sys", "sysconfig", "tarfile", "tempfile", "textwrap", "threading", "time",
-    "timeit", "token", "tokenize", "torch", "torchgen", "tqdm", "traceback", "types",
-    "typing", "typing_extensions", "unicodedata", "unittest", "urllib", "uuid",
-    "warnings", "weakref", "zipfile", "zipimport", "zlib"
+    "cuda", "dataclasses", "datetime", "decimal", "difflib", "dill", "dis", "email",
+    "encodings", "enum", "errno", "fcntl", "filelock", "fnmatch", "fractions", "fsspec",
+    "functools", "functorch", "gc", "genericpath", "getpass", "gettext", "glob",
+    "gmpy2", "graphlib", "grp", "gzip", "hashlib", "heapq", "hmac", "html", "http",
+    "importlib", "inspect", "io", "ipaddress", "itertools", "jinja2", "json", "keyword",
+    "linecache", "locale", "logging", "lzma", "markupsafe", "marshal", "math",
+    "ml_dtypes", "mmap", "modulefinder", "mpmath", "multiprocessing", "networkx",
+    "ntpath", "numbers", "numpy", "onnx", "onnx_ir", "onnxruntime", "onnxscript",
+    "opcode", "operator", "org", "os", "packaging", "pathlib", "pickle", "pickletools",
+    "pkgutil", "platform", "posix", "posixpath", "pprint", "profile", "pstats",
+    "psutil", "pwd", "pydot", "pyexpat", "pynvml", "queue", "quopri", "random", "re",
+    "reprlib", "requests", "runpy", "safetensors", "secrets", "select", "selectors",
+    "setuptools", "shlex", "shutil", "signal", "site", "socket", "ssl", "stat",
+    "statistics", "string", "struct", "subprocess", "sympy", "sys", "sysconfig",
+    "tarfile", "tempfile", "termios", "textwrap", "threading", "time", "timeit",
+    "token", "tokenize", "torch", "torchcomms", "torchgen", "torchvision", "tqdm",
+    "traceback", "triton", "types", "typing", "typing_extensions", "unicodedata",
+    "unittest", "urllib", "uuid", "warnings", "weakref", "xml", "zipfile", "zipimport",
+    "zlib"
 };
 /* Python's own words, sorted */
 static const char *const keywords[] = {

@@ -116,6 +116,9 @@ def check(penult, files, shape, x, answers, features, whole=True):
             with torch.no_grad():
                 assert ten(torch.from_numpy(x)).shape[1] == 10
             train_step(ten, x, module)
+            torch.save(ten.state_dict(), f"{tmp}/tuned.pt")
+            for key, value in module.load(f"{tmp}/tuned.pt", num_classes=10).state_dict().items():
+                assert torch.equal(value, ten.state_dict()[key]), f"{key} is not as it was saved"
             classes = "10"
         if whole:
             train_step(model, x, module)

@@ -59,19 +59,25 @@ class Net(nn.Module):
 
 
 def load(path=None, num_classes=5):
-    """The trained network, from a .safetensors or .pth file.
+    """The trained network, from a .safetensors file or one of torch.save.
 
     Without a path from the one beside this module: .safetensors if that package is
-    installed, else .pth. Another number of classes leaves fc1 as it was born.
+    installed, else .pth. With another number of classes than
+    the file's, fc1 is left as it was born.
     """
-    path = Path(__file__).with_suffix(".safetensors") if path is None else Path(path)
-    if path.suffix == ".safetensors" and load_file:
+    if path is None:  # what has no name in UTF-8, safetensors cannot open
+        is_safe = load_file and __file__.isprintable()
+        path = Path(__file__).with_suffix(".safetensors" if is_safe else ".pth")
+    if str(path).endswith(".safetensors"):
+        if not load_file:
+            raise ImportError(f"{path}: safetensors is not installed")
         state = load_file(path)
     else:
-        state = torch.load(path.with_suffix(".pth"), map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     model = Net(num_classes)
     if num_classes != 5:
-        fresh = model.fc1.state_dict()
-        state.update({"fc1." + key: value for key, value in fresh.items()})
+        for key, fresh in model.fc1.state_dict(prefix="fc1.").items():
+            if key in state and state[key].shape != fresh.shape:
+                state[key] = fresh
     model.load_state_dict(state)
     return model.eval()

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import unittest
 import zipfile
+from unittest import mock
 
 import numpy as np
 
@@ -185,7 +186,7 @@ class Names(unittest.TestCase):
                 self.assertTrue(callable(scope["net"].load))
 
     def test_a_name_that_pytorch_imports_is_refused_before_any_work(self):
-        for name in ("torch", "pathlib", "random", "numpy"):
+        for name in ("torch", "pathlib", "random", "numpy", "cuda", "triton", "mpmath", "PIL", "__future__", "zlib"):
             with self.subTest(name), tempfile.TemporaryDirectory() as tmp:
                 done = convert(PENULT, self.NET, f"{tmp}/{name}.py", ["--input-shape", "3,8,8"])
                 self.assertEqual(64, done.returncode, done.stderr)
@@ -202,6 +203,53 @@ class Names(unittest.TestCase):
                 self.assertIn(has, source)
                 self.assertNotIn(lacks, source)
                 self.assertEqual("load() takes no num_classes" in source, "num_classes=" not in source)
+
+
+class Load(unittest.TestCase):
+    """What load() takes from a file, and from which one; fc7 is the classifier."""
+    def setUp(self):
+        self.opened = []
+        self.state = {}
+        torch = sys.modules["torch"]
+        torch.load = lambda path, **_: self.opened.append(str(path)) or dict(self.state)
+        with tempfile.TemporaryDirectory() as tmp:
+            net = [f"{HERE}/../mxnet/alexnet/net-{end}" for end in ("symbol.json", "0000.params")]
+            done = convert(PENULT, net, tmp + "/net.py", ["--input-shape", "3,35,35"])
+            self.assertEqual(0, done.returncode, done.stderr)
+            self.source = source_of(tmp + "/net.py")
+
+    def load(self, *args, path="/far/net.py", **more):
+        with mock.patch.dict(sys.modules, {"safetensors": None, "safetensors.torch": None}):
+            return build(self.source, path)["load"](*args, **more).loaded
+
+    def saved(self, n_classes):
+        net = build(self.source, "net.py")["Net"](n_classes)
+        return {key: stub_torch.Tensor(*shape) for key, shape in stub_torch.state_of(net).items()}
+
+    def test_a_tuned_classifier_is_kept(self):
+        self.state = self.saved(4)
+        loaded = self.load("tuned.pth", num_classes=4)
+        self.assertEqual([], [key for key in self.state if loaded[key] is not self.state[key]])
+
+    def test_another_number_of_classes_makes_the_classifier_fresh(self):
+        self.state = self.saved(4)
+        loaded = self.load("tuned.pth", num_classes=5)
+        self.assertEqual((5, 24), loaded["fc7.weight"].shape)
+        self.assertEqual(["fc7.weight", "fc7.bias"],
+                         [key for key in self.state if loaded[key] is not self.state[key]])
+
+    def test_a_classifier_that_nobody_asked_to_change_is_never_made_fresh(self):
+        self.state = self.saved(4)
+        self.assertIs(self.state["fc7.weight"], self.load("tuned.pth")["fc7.weight"])  # PyTorch refuses it
+
+    def test_the_file_named_is_the_one_opened(self):
+        self.state = self.saved(9)
+        for path in ("x.pt", "x.best", "x", "x.pth"):
+            self.load(path)
+        self.load()
+        self.assertEqual(["x.pt", "x.best", "x", "x.pth", "/far/net.pth"], self.opened)
+        with self.assertRaisesRegex(ImportError, "x.safetensors: safetensors is not installed"):
+            self.load("x.safetensors")
 
 
 class Projections(unittest.TestCase):
