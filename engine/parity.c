@@ -5,17 +5,16 @@
  * and must end with the bits of slot 1. */
 #include "penult/parity.h"
 
-#include <limits.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/compile.h"
 #include "engine/judge.h"
 #include "engine/ops/ops.h"
+#include "engine/parity_input.h"
 #include "engine/plan.h"
-#include "engine/segments.h"
-#include "penult/preprocess.h"
+#include "engine/segment_proof.h"
+#include "engine/walk_ahead.h"
 
 enum { JUDGED, FREE, ALONE, SLOTS };
 
@@ -35,125 +34,6 @@ typedef struct check {
 static pn_status no_memory(pn_err *err)
 {
     return pn_fail(err, PN_ENOMEM, "parity: out of memory");
-}
-
-/* ---- the input ---- */
-
-static uint64_t splitmix64(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-static bool has_record(const pn_graph *g, const pn_shape *s, pn_preprocess *p)
-{
-    const char *json = pn_graph_meta(g, PN_META_PREPROCESS);
-    return json && s->ndim == 4 && s->dim[1] == 3 &&
-           pn_preprocess_from_json(p, json, "", NULL) == PN_OK;
-}
-
-static void fill_seeded(const check *c, const pn_shape *s, uint64_t *state, float *x,
-                        size_t n)
-{
-    pn_preprocess p;
-    const bool is_image = has_record(c->g, s, &p);
-    const double scale = c->out->is_0_to_1 ? 1.0 / 255 : 1;
-    for (size_t i = 0; i < n; i++) {
-        const double byte = (double)(splitmix64(state) >> 56);
-        const size_t k = is_image ? i / (n / 3) : 0;
-        x[i] = (float)(is_image ? (byte * p.scale - p.mean[k]) / p.std[k] : byte * scale);
-    }
-}
-
-static pn_status set_inputs(check *c, const pn_parity_opts *o, pn_err *err)
-{
-    uint64_t state = o->seed;
-    for (int i = 0; i < c->g->n_inputs; i++) {
-        const int v = c->g->inputs[i];
-        const pn_shape *s = &c->g->values[v].shape;
-        if (o->sample && c->g->n_inputs == 1)
-            return pn_walk64_set_input(c->w, v, o->sample, o->n_sample, err);
-        const int64_t n = pn_shape_count(s);
-        if (n < 1 || n > INT_MAX)
-            return pn_fail(err, PN_EUNSUPPORTED,
-                           "input \"%s\" is too large for the proof",
-                           c->g->values[v].name);
-        float *x = calloc((size_t)n, sizeof(*x));
-        if (!x) return no_memory(err);
-        fill_seeded(c, s, &state, x, (size_t)n);
-        pn_status st = pn_walk64_set_input(c->w, v, x, (size_t)n, err);
-        free(x);
-        if (st) return st;
-    }
-    return PN_OK;
-}
-
-/* ---- what the bounds need to know of the engine ---- */
-
-/* OpenBLAS cuts k at GEMM_Q of its kernel, at most 1024 for float on any machine it
- * knows, and never below 64; its sgemv has no such cut, but several chains side by side.
- */
-static int64_t roundings_of(const pn_model *m, int64_t k, int64_t block)
-{
-    if (!m->kernels.gemm_is_chained) return k < 1024 ? k : 1024 + k / 64;
-    return (k < block ? k : block) + pn_ceil_div(k, block) - 1;
-}
-
-static int64_t taps_of(const pn_conv *c)
-{
-    return c->win.kh * c->win.kw;
-}
-
-static pn_sum sum_of(const pn_model *m, const pn_layer *l)
-{
-    const pn_conv *c = &l->u.conv;
-    switch (l->kind) {
-    case PN_LAYER_CONV:
-        return (pn_sum){PN_SUM_CHAIN,
-                        roundings_of(m, c->cin / c->group * taps_of(c), PN_K_BLOCK)};
-    case PN_LAYER_CONV_WINO:
-        return (pn_sum){
-            c->wino == PN_WINO_5 ? PN_SUM_WINOGRAD_5 : PN_SUM_WINOGRAD_4,
-            roundings_of(m, c->cin, (int64_t)m->kernels.wino[c->wino].k_block)};
-    case PN_LAYER_DEPTHWISE:
-        return (pn_sum){PN_SUM_CHAIN, taps_of(c)};
-    case PN_LAYER_CONV_TRANSPOSE: /* product and sum are two roundings */
-        return (pn_sum){PN_SUM_CHAIN, c->cin / c->group * taps_of(c) + 1};
-    case PN_LAYER_FC:
-        return (pn_sum){PN_SUM_CHAIN, roundings_of(m, l->u.fc.k, PN_K_BLOCK)};
-    default:
-        return (pn_sum){PN_SUM_CHAIN, 1}; /* sums in double */
-    }
-}
-
-static int value_of(const check *c, int tensor)
-{
-    return tensor == PN_NONE ? PN_NONE : c->m->tensors[tensor].value;
-}
-
-/* The values a layer needs of the walk: its inputs, then its output. */
-static void values_of(const check *c, const pn_layer *l, int values[4])
-{
-    values[0] = value_of(c, l->in[0]);
-    values[1] = value_of(c, l->in[1]);
-    values[2] = value_of(c, l->residual);
-    values[3] = value_of(c, l->out);
-}
-
-static void tell_walk(check *c)
-{
-    c->w->has_bounds = true;
-    for (int i = 0; i < c->m->n_layers; i++) {
-        const pn_layer *l = &c->m->layers[i];
-        int values[4];
-        values_of(c, l, values);
-        for (int k = 0; k < 4; k++)
-            if (values[k] != PN_NONE) pn_walk64_keep(c->w, values[k]);
-        if (values[3] != PN_NONE) c->w->values[values[3]].is_layer = true;
-        if (l->node != PN_NONE) c->w->sums[l->node] = sum_of(c->m, l);
-    }
 }
 
 /* ---- one layer ---- */
@@ -199,7 +79,7 @@ static void leave_segment(check *c, int layer)
 
 static void set_tensor(const check *c, int tensor, int slot)
 {
-    const int v = value_of(c, tensor);
+    const int v = pn_ahead_value(c->m, tensor);
     if (v == PN_NONE) return;
     pn_judge_set(&c->m->tensors[tensor], floats_of(c, tensor, slot), c->w->values[v].x);
 }
@@ -256,78 +136,9 @@ static pn_status check_layer(check *c, pn_layer *l, pn_err *err)
     set_tensor(c, l->in[1], JUDGED);
     set_tensor(c, l->residual, JUDGED);
     pn_status st = run_layer(c, l, err);
-    const int v = value_of(c, l->out);
+    const int v = pn_ahead_value(c->m, l->out);
     if (!st && v != PN_NONE) note_layer(c, l, v);
     return st;
-}
-
-static void drop_values(check *c, const pn_layer *l)
-{
-    int values[4];
-    values_of(c, l, values);
-    for (int k = 0; k < 4; k++)
-        if (values[k] != PN_NONE) pn_walk64_drop(c->w, values[k]);
-}
-
-/* ---- the walk, a layer ahead ---- */
-
-/* While the engine works on one layer, another thread walks to the values of the next;
- * when it has judged its own it helps there. Between begin_step() and end_step() the walk
- * is that thread's, but for values that earlier layers keep. */
-typedef struct steps {
-    check *c;
-    const pn_layer *layer;
-    pthread_t thread;
-    bool is_running;
-    pn_status st;
-    pn_err err;
-} steps;
-
-static void *reach_layer(void *arg)
-{
-    steps *s = arg;
-    int values[4];
-    values_of(s->c, s->layer, values);
-    for (int k = 0; k < 4 && !s->st; k++)
-        if (values[k] != PN_NONE) s->st = pn_walk64_reach(s->c->w, values[k], &s->err);
-    return NULL;
-}
-
-static void *reach_alone(void *arg)
-{
-    const steps *s = arg;
-    const int before = pn_team_alone(); /* this thread's own setting */
-    reach_layer(arg);
-    pn_team_restore(before);
-    pn_share_end(s->c->w->share);
-    return NULL;
-}
-
-static void begin_step(steps *s, int layer)
-{
-    if (layer >= s->c->m->n_layers) return;
-    s->layer = &s->c->m->layers[layer];
-    if (s->c->w->share) {
-        pn_share_begin(s->c->w->share);
-        s->is_running = pthread_create(&s->thread, NULL, reach_alone, s) == 0;
-    }
-    if (!s->is_running) reach_layer(s);
-}
-
-static void wait_for_walk(steps *s)
-{
-    if (!s->is_running) return;
-    pn_share_help(s->c->w->share);
-    pthread_join(s->thread, NULL);
-    s->is_running = false;
-}
-
-/* @return PN_END where the numbers have left float's range */
-static pn_status end_step(steps *s, pn_err *err)
-{
-    wait_for_walk(s);
-    if (s->st) return pn_fail(err, s->st, "%s", pn_err_text(&s->err));
-    return s->c->w->not_finite != PN_NONE ? PN_END : PN_OK;
 }
 
 /* Packing needs nothing of the walk: it is done while that goes on. */
@@ -339,21 +150,20 @@ static pn_status prepare_layer(check *c, int layer, pn_err *err)
 
 static pn_status check_each(check *c, pn_err *err)
 {
-    steps s = {.c = c};
-    begin_step(&s, 0);
+    pn_ahead a = {.m = c->m, .w = c->w};
+    pn_ahead_begin(&a, 0);
     pn_status st = prepare_layer(c, 0, err);
     for (int i = 0; !st && i < c->m->n_layers; i++) {
-        st = end_step(&s, err);
-        if (i) drop_values(c, &c->m->layers[i - 1]);
+        st = pn_ahead_end(&a, err);
+        if (i) pn_ahead_drop(c->m, c->w, i - 1);
         if (st) break;
-        begin_step(&s, i + 1);
+        pn_ahead_begin(&a, i + 1);
         enter_segment(c, i);
         st = check_layer(c, &c->m->layers[i], err);
         if (!st) leave_segment(c, i);
         if (!st) st = prepare_layer(c, i + 1, err);
     }
-    wait_for_walk(&s);
-    pn_err_clear(&s.err);
+    pn_ahead_fini(&a);
     return st == PN_END ? PN_OK : st;
 }
 
@@ -446,10 +256,8 @@ static pn_status unless_unsupported(check *c, pn_status st, pn_err *own, pn_err 
 /* Whether numbers that left float's range may be our input's fault. */
 static bool try_smaller(pn_parity *out, const pn_graph *g, const pn_parity_opts *o)
 {
-    pn_preprocess p;
-    if (!out->not_finite || out->is_0_to_1 || o->sample) return false;
-    for (int i = 0; i < g->n_inputs; i++)
-        if (has_record(g, &g->values[g->inputs[i]].shape, &p)) return false;
+    if (!out->not_finite || out->is_0_to_1 || o->sample || pn_parity_has_image(g))
+        return false;
     pn_parity_fini(out);
     out->is_0_to_1 = true;
     return true;
@@ -467,9 +275,9 @@ static pn_status check_once(check *c, const pn_parity_opts *o, pn_err *err)
     st = pn_model_outline(&c->m, c->run, &mo, &own);
     c->out->is_engines_gap = st != PN_OK;
     st = unless_unsupported(c, st, &own, err);
-    if (!st && c->m) tell_walk(c);
+    if (!st && c->m) pn_ahead_tell(c->m, c->w);
     if (st) return st;
-    st = set_inputs(c, o, &own);
+    st = pn_parity_set_inputs(c->w, o, c->out->is_0_to_1, &own);
     if (!st) st = c->m ? check_layers(c, &own) : finish_walk(c, &own);
     return unless_unsupported(c, st, &own, err);
 }

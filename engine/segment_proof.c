@@ -1,9 +1,10 @@
 /* The parity report goes layer by layer, which a run does not: here one image goes
  * through a segment as in a run, its local tensors where a run has them. */
+#include "engine/segment_proof.h"
+
 #include <string.h>
 
 #include "engine/judge.h"
-#include "engine/segments.h"
 
 static float *floats_at(const pn_run *r, int tensor, int64_t slot)
 {

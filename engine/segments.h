@@ -1,20 +1,10 @@
-/** @file segments.h  Which layers an image goes through alone; and the proof that it may.
- */
+/** @file segments.h  Which layers an image goes through alone. */
 #ifndef PN_ENGINE_SEGMENTS_H
 #define PN_ENGINE_SEGMENTS_H
 
-#include "engine/ops/ops.h"
+#include "engine/net.h"
 
 /** Fill m->segments, by the layers' shapes alone. @return PN_ENOMEM */
 PN_MUST_CHECK pn_status pn_segments_find(struct pn_model *m);
-
-/* segment_proof.c: r is a run of one image, its slot r->first */
-
-/** Before a segment of several layers: what it will read, from another slot. */
-void pn_segment_copy(const pn_run *r, pn_segment s, int64_t from);
-/** Behind it, when slot `like` has gone through it layer by layer: go through it as a run
- * does. @return the first layer whose output, where it outlives the segment, has other
- * bits than `like`'s; PN_NONE, also for a segment of one layer */
-int pn_segment_run(const pn_run *r, pn_segment s, int64_t like, float *scratch);
 
 #endif

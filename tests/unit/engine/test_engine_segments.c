@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "engine/segments.h"
+#include "engine/segment_proof.h"
 #include "net_builder.h"
 
 enum { FREE, ALONE, SLOTS };
