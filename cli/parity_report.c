@@ -153,7 +153,7 @@ static void say(const pn_parity *p, const char *input)
         pn_print_line(stderr, "penult: warning: parity: not proved, %s: %s",
                       p->is_engines_gap
                           ? "as the engine cannot run it (nor will run and classify)"
-                          : "as the judge lacks an operator",
+                          : "as the judge cannot compute it",
                       p->unproved);
     else
         say_layers(p, input);
