@@ -36,7 +36,7 @@ void pn_mx_list_add(pn_mx_import *im, pn_mx_list *l, const char *fmt, ...)
     l->n++;
 }
 
-static void list_fini(pn_mx_list *l)
+void pn_mx_list_fini(pn_mx_list *l)
 {
     if (l->stream) fclose(l->stream);
     free(l->text);
@@ -193,18 +193,6 @@ static pn_status translate_all(pn_mx_import *im)
     return im->status;
 }
 
-static void list_surplus(pn_mx_import *im, pn_mx_list *to)
-{
-    for (int i = 0; i < im->params->n_arrays; i++) {
-        const pn_mx_array *a = &im->params->arrays[i];
-        char text[PN_SHAPE_TEXT];
-        if (im->is_used[i] || !a->name) continue;
-        pn_mx_list_add(im, to, "\n  %s: %s, but nothing in the symbol takes it", a->name,
-                       a->is_none ? "empty"
-                                  : pn_shape_text(&a->shape, text, sizeof(text)));
-    }
-}
-
 /* weights that nothing takes are no harm by themselves (a symbol cut at the feature layer
  * leaves the classifier's behind), but beside missing ones they are the other half of it
  */
@@ -214,16 +202,16 @@ static pn_status report(pn_mx_import *im)
         return pn_fail(im->err, PN_EUNSUPPORTED, "%d operator%s cannot be converted:%s",
                        im->refused.n, im->refused.n == 1 ? "" : "s", im->refused.text);
     if (im->misfits.n) {
-        list_surplus(im, &im->misfits);
+        pn_mx_list_surplus(im, &im->misfits);
         if (im->status) return im->status;
         return pn_fail(im->err, PN_EFORMAT, "the weights do not fit the symbol:%s",
                        im->misfits.text);
     }
     pn_mx_list surplus = {0};
-    list_surplus(im, &surplus);
+    pn_mx_list_surplus(im, &surplus);
     if (surplus.n && surplus.text)
         pn_log(PN_LOG_WARN, "weights that are left out:%s", surplus.text);
-    list_fini(&surplus);
+    pn_mx_list_fini(&surplus);
     return im->status;
 }
 
@@ -297,7 +285,7 @@ static pn_status prepare(pn_mx_import *im)
     return mark_live(im);
 }
 
-static pn_status walk(pn_mx_import *im)
+pn_status pn_mx_walk(pn_mx_import *im)
 {
     pn_status st = prepare(im);
     if (!st) st = check_all(im);
@@ -305,105 +293,23 @@ static pn_status walk(pn_mx_import *im)
     return st;
 }
 
-static void import_fini(pn_mx_import *im)
+void pn_mx_import_fini(pn_mx_import *im)
 {
-    list_fini(&im->refused);
-    list_fini(&im->misfits);
-    list_fini(&im->warned);
+    pn_mx_list_fini(&im->refused);
+    pn_mx_list_fini(&im->misfits);
+    pn_mx_list_fini(&im->missing);
+    pn_mx_list_fini(&im->warned);
     free(im->wants);
     pn_arena_fini(&im->arena);
-}
-
-/* Names that are none of the symbol's: a walk without weights tells what the symbol
- * takes, then the arrays are told by their places. Where that walk fails, so will the
- * real one, which says why. */
-static pn_status match_weights(pn_mx_import *im)
-{
-    pn_mx_import survey = {.sym = im->sym,
-                           .params = im->params,
-                           .shapes = im->shapes,
-                           .n_shapes = im->n_shapes,
-                           .is_survey = true};
-    int *matched = NULL;
-    pn_status st = walk(&survey), out = PN_OK;
-    for (int i = 0; i < im->n_shapes; i++)
-        im->shapes[i].is_used = false;
-    if (!st && !survey.refused.n && survey.n_wants) {
-        matched = pn_arena_alloc(&im->arena, (size_t)im->sym->n_nodes * sizeof(int));
-        pn_mx_match m = {.sym = im->sym,
-                         .params = im->params,
-                         .wants = survey.wants,
-                         .n_wants = survey.n_wants,
-                         .matched = matched,
-                         .err = im->err};
-        out = matched ? pn_mx_match_weights(&m)
-                      : pn_fail(im->err, PN_ENOMEM, "import: out of memory");
-    }
-    if (st == PN_ENOMEM) out = pn_fail(im->err, st, "import: out of memory");
-    im->matched = matched;
-    pn_graph_free(&survey.g);
-    import_fini(&survey);
-    return out;
-}
-
-/* The lines about weights that are missing, without the shapes expected: those may hang
- * on the size that is not known. */
-static void list_missing(pn_mx_import *im, const pn_mx_list *misfits, pn_mx_list *to)
-{
-    static const char word[] = ": missing";
-    const char *line = misfits->n ? misfits->text : NULL;
-    while (line && *line) {
-        const char *end = strchr(line + 1, '\n'), *at = strstr(line, word);
-        if (at && (!end || at < end))
-            pn_mx_list_add(im, to, "%.*s", (int)(at - line + (int)sizeof(word) - 1),
-                           line);
-        line = end;
-    }
-}
-
-/* An input's size is not known. That is not to hide that the weights are another
- * symbol's: the same walk with a stand-in tells which names have no partner. */
-static void tell_missing(pn_mx_import *im)
-{
-    const size_t n = (size_t)im->n_shapes;
-    pn_mx_input_shape *shapes = pn_arena_alloc(&im->arena, (n + 1) * sizeof(*im->shapes));
-    pn_err ignored = {0};
-    pn_mx_list missing = {0};
-    if (!shapes || !im->err) return;
-    if (n) memcpy(shapes, im->shapes, n * sizeof(*shapes));
-    for (size_t i = 0; i < n; i++)
-        shapes[i].is_used = false;
-    shapes[n] = (pn_mx_input_shape){.is_fallback = true,
-                                    .shape = {.ndim = 3, .dim = {3, 224, 224}}};
-    pn_mx_import probe = {.sym = im->sym,
-                          .params = im->params,
-                          .shapes = shapes,
-                          .n_shapes = im->n_shapes + 1,
-                          .matched = im->matched,
-                          .err = &ignored};
-    pn_status st = walk(&probe);
-    if (!st) list_missing(&probe, &probe.misfits, &missing);
-    if (!st && missing.n) list_surplus(&probe, &missing);
-    char *said = missing.n && missing.text ? strdup(pn_err_text(im->err)) : NULL;
-    if (said) {
-        pn_err_clear(im->err);
-        pn_fail(im->err, im->status, "%s; and the weights do not fit the symbol:%s", said,
-                missing.text);
-    }
-    free(said);
-    list_fini(&missing);
-    pn_err_clear(&ignored);
-    pn_graph_free(&probe.g);
-    import_fini(&probe);
 }
 
 static pn_status import_all(pn_mx_import *im)
 {
     pn_status st = PN_OK;
     if (im->params->n_arrays && !pn_mx_names_meet(im->sym, im->params))
-        st = match_weights(im);
-    if (!st) st = walk(im);
-    if (im->lacks_size) tell_missing(im);
+        st = pn_mx_match_by_place(im);
+    if (!st) st = pn_mx_walk(im);
+    if (im->lacks_size) pn_mx_tell_missing(im);
     if (!st) st = report(im);
     if (!st) st = add_heads(im);
     if (!st) st = compare_shapes(im);
@@ -417,7 +323,7 @@ pn_status pn_mx_import_graph(pn_graph **out, const pn_mx_symbol *sym,
     pn_mx_import im = {
         .sym = sym, .params = params, .shapes = shapes, .n_shapes = n_shapes, .err = err};
     pn_status st = import_all(&im);
-    import_fini(&im);
+    pn_mx_import_fini(&im);
     if (st)
         pn_graph_free(&im.g);
     else

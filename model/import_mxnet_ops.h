@@ -63,6 +63,8 @@ typedef struct pn_mx_import {
     bool *is_wanted; /**< one a node of sym */
     unsigned n_renamed;
     pn_mx_list refused, misfits, warned;
+    pn_mx_list missing; /**< of the misfits the missing ones, without the shapes expected:
+                             those may hang on a size that is not known */
     pn_arena arena;
 } pn_mx_import;
 
@@ -90,6 +92,20 @@ void pn_mx_refuse(pn_mx_import *im, const char *fmt, ...) PN_PRINTF(2, 3);
 
 void pn_mx_list_add(pn_mx_import *im, pn_mx_list *l, const char *fmt, ...)
     PN_PRINTF(3, 4);
+void pn_mx_list_fini(pn_mx_list *l);
+
+/* The import as a whole. */
+/** Translate all nodes; lists and graph are filled. */
+PN_MUST_CHECK pn_status pn_mx_walk(pn_mx_import *im);
+/** All but the graph. */
+void pn_mx_import_fini(pn_mx_import *im);
+/** Fill im->matched where the weights' names are none of the symbol's. */
+PN_MUST_CHECK pn_status pn_mx_match_by_place(pn_mx_import *im);
+/** Arrays that nothing took. */
+void pn_mx_list_surplus(pn_mx_import *im, pn_mx_list *to);
+/** An input's size is not known: add to im->err which weights are missing all the same.
+ */
+void pn_mx_tell_missing(pn_mx_import *im);
 
 /* Attributes. "None" is the same as absent. */
 bool pn_mx_has(const pn_mx_import *im, const char *key);

@@ -329,6 +329,7 @@ int pn_mx_weight(pn_mx_import *im, int slot, const pn_shape *want, const pn_shap
         return new_value(im, name, shape);
     }
 
+    if (!a) pn_mx_list_add(im, &im->missing, "\n  %s: missing", name);
     pn_mx_list_add(im, &im->misfits, "\n  %s: %s, expected %s (%s \"%s\")", name,
                    !a           ? "missing"
                    : a->is_none ? "empty"
