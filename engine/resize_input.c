@@ -60,6 +60,12 @@ pn_status pn_resize_input(pn_graph **out, const pn_graph *g, int height, int wid
                           pn_err *err)
 {
     const int image = g->n_inputs == 1 ? g->inputs[0] : PN_NONE;
+    if (g->n_inputs > 1)
+        return pn_fail(err, PN_EUNSUPPORTED,
+                       "the model has %d inputs (\"%s\", \"%s\"%s): one image is all "
+                       "that it can be given",
+                       g->n_inputs, g->values[g->inputs[0]].name,
+                       g->values[g->inputs[1]].name, g->n_inputs > 2 ? ", ..." : "");
     if (image == PN_NONE || g->values[image].shape.ndim != 4 || height < 0 || width < 0)
         return pn_fail(err, PN_EINVAL,
                        "input size %d x %d: must be positive, and the model "

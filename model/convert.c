@@ -200,7 +200,9 @@ static pn_status open_input(converter *c, const char *path)
     kind k = N_KINDS;
     pn_status st = pn_file_open(&f, path, c->err);
     if (st) return st;
-    if (pn_mmdnn_is_json(f->data, f->size) || begins_with(f, "node {", 6))
+    if (!f->size)
+        st = pn_fail(c->err, PN_EFORMAT, "%s: is empty", path);
+    else if (pn_mmdnn_is_json(f->data, f->size) || begins_with(f, "node {", 6))
         st = pn_fail(c->err, PN_EUNSUPPORTED,
                      "%s: is MMdnn's IR as text: name the binary .pb that lies beside it",
                      path);

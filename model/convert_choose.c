@@ -206,6 +206,11 @@ pn_status pn_choose_scores(pn_graph *g, const char *wanted, pn_err *err)
         return pn_fail(err, PN_EINVAL, "--scores %s: must be softmax or as-is", wanted);
     if (!wanted && known) return PN_OK;
     bool is_soft = ends_in_softmax(g);
+    if (wanted && is_soft && !strcmp(wanted, "softmax"))
+        pn_log(PN_LOG_WARN,
+               "--scores softmax: %s is made by a softmax already: a second one makes "
+               "all probabilities nearly equal",
+               g->values[g->outputs[0]].name);
     const char *scores = wanted ? wanted : is_soft ? "as-is" : "softmax";
     if (!wanted && !is_soft)
         pn_log(PN_LOG_INFO,

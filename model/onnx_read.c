@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "model/graph_order.h"
 #include "model/op.h"
 #include "penult/log.h"
@@ -548,10 +549,30 @@ pn_status pn_onnx_read_bytes(pn_graph **out, const void *bytes, size_t size, pn_
     return read_model(out, bytes, size, NULL, err);
 }
 
+/* Beside a model lie its weights and its code, whose first bytes may pass for ONNX. */
+static pn_status check_kind(const pn_file *file, pn_err *err)
+{
+    static const struct {
+        const char *ending, *kind;
+    } others[] = {{".py", "Python code"},
+                  {".safetensors", "weights without the network"},
+                  {".pth", "weights without the network"},
+                  {".npz", "arrays of numpy"},
+                  {".npy", "an array of numpy"}};
+    if (!file->size) return pn_fail(err, PN_EFORMAT, "is empty");
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+        if (pn_text_before(file->path, others[i].ending))
+            return pn_fail(err, PN_EFORMAT,
+                           "is by its name %s: name the .onnx file of the model",
+                           others[i].kind);
+    return PN_OK;
+}
+
 pn_status pn_onnx_read_file(pn_graph **out, pn_file *file, pn_err *err)
 {
     pn_graph *g = NULL;
-    pn_status st = read_model(&g, file->data, file->size, file->path, err);
+    pn_status st = check_kind(file, err);
+    if (!st) st = read_model(&g, file->data, file->size, file->path, err);
     if (!st) st = pn_graph_adopt_file(g, file);
     if (st) {
         pn_fail(err, st, "%s", pn_status_name(st));

@@ -205,6 +205,24 @@ class Names(unittest.TestCase):
                 self.assertEqual("load() takes no num_classes" in source, "num_classes=" not in source)
 
 
+class Models(unittest.TestCase):
+    def show(self, path):
+        return subprocess.run([PENULT, "show", path], capture_output=True, text=True, check=False)
+
+    def test_what_is_no_onnx_is_said_to_be_none(self):
+        net = [f"{HERE}/../mxnet/alexnet/net-{end}" for end in ("symbol.json", "0000.params")]
+        with tempfile.TemporaryDirectory() as tmp:
+            done = convert(PENULT, net, tmp + "/net.py", ["--input-shape", "3,35,35", "--scores", "softmax"])
+            self.assertIn("a second one makes all probabilities nearly equal", done.stderr)
+            with open(tmp + "/net.onnx", "wb"):
+                pass
+            for ending, kind in (("py", "Python code: name the .onnx"), ("pth", "weights without the network"),
+                                 ("safetensors", "weights without the network"), ("onnx", "is empty")):
+                shown = self.show(f"{tmp}/net.{ending}")
+                self.assertEqual(66, shown.returncode)
+                self.assertIn(kind, shown.stderr)
+
+
 class Load(unittest.TestCase):
     """What load() takes from a file, and from which one; fc7 is the classifier."""
     def setUp(self):
