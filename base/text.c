@@ -87,10 +87,15 @@ static size_t next_piece(const char *text, size_t left, size_t *columns)
     return n;
 }
 
-size_t pn_text_before(const char *text, const char *ending)
+bool pn_text_ends(const char *text, const char *ending)
 {
     const size_t n = strlen(text), m = strlen(ending);
-    return n > m && strcmp(text + n - m, ending) == 0 ? n - m : 0;
+    return n >= m && strcmp(text + n - m, ending) == 0;
+}
+
+size_t pn_text_before(const char *text, const char *ending)
+{
+    return pn_text_ends(text, ending) ? strlen(text) - strlen(ending) : 0;
 }
 
 size_t pn_text_columns(const char *text)

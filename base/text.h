@@ -2,6 +2,7 @@
 #ifndef PN_BASE_TEXT_H
 #define PN_BASE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -11,6 +12,9 @@
  * is no printable UTF-8 is written as \xHH: a name from a foreign file must not move the
  * cursor or forge a line of ours. */
 void pn_print_line(FILE *to, const char *fmt, ...) PN_PRINTF(2, 3);
+
+/** Whether the text ends so; it may be nothing else. */
+bool pn_text_ends(const char *text, const char *ending);
 
 /** Bytes of the text before its ending; 0: it does not end so, or is nothing else. */
 size_t pn_text_before(const char *text, const char *ending);

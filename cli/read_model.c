@@ -1,8 +1,7 @@
 /* A model to look at, whatever wrote it. */
 #include "cli/read_model.h"
 
-#include <string.h>
-
+#include "base/text.h"
 #include "penult/convert.h"
 
 /* A single file that does not end like a part of a checkpoint is ONNX, and taken as it
@@ -10,11 +9,8 @@
 static bool is_checkpoint(const pn_model_files *f)
 {
     static const char *const endings[] = {".json", ".params", ".pb"};
-    size_t size = strlen(f->paths[0]);
-    for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
-        size_t n = strlen(endings[i]);
-        if (size >= n && strcmp(f->paths[0] + size - n, endings[i]) == 0) return true;
-    }
+    for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++)
+        if (pn_text_ends(f->paths[0], endings[i])) return true;
     return f->n_paths > 1 || f->n_shapes > 0;
 }
 

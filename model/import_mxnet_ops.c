@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "model/import_mxnet_match.h"
 #include "penult/log.h"
 
@@ -128,12 +129,6 @@ static bool is_word_of(const char *words, const char *word)
     return false;
 }
 
-static bool ends_with(const char *s, const char *tail)
-{
-    size_t n = strlen(s), m = strlen(tail);
-    return n >= m && !strcmp(s + n - m, tail);
-}
-
 static bool is_harmless(const char *key)
 {
     static const char training[] =
@@ -142,7 +137,7 @@ static bool is_harmless(const char *key)
         "normalization min_calib_range max_calib_range name ctx_group lr_mult wd_mult "
         "force_mirroring mirror_stage smooth_alpha valid_thresh num_args";
     return (key[0] == '_' && key[1] == '_') || is_word_of(training, key) ||
-           ends_with(key, "_lr_mult") || ends_with(key, "_wd_mult");
+           pn_text_ends(key, "_lr_mult") || pn_text_ends(key, "_wd_mult");
 }
 
 static void warn_of_unknown_keys(pn_mx_import *im, const pn_mx_op *op)

@@ -45,10 +45,11 @@ static void mark_needed(const pn_graph *g, bool *needed)
     }
 }
 
-static bool any_needed(const pn_node *n, const bool *needed)
+/* values: ids, PN_NONE for what is left out */
+static bool any_marked(const int *values, int n, const bool *marks)
 {
-    for (int k = 0; k < n->n_outputs; k++)
-        if (needed[n->outputs[k]]) return true;
+    for (int i = 0; i < n; i++)
+        if (values[i] != PN_NONE && marks[values[i]]) return true;
     return false;
 }
 
@@ -66,7 +67,7 @@ static pn_status tell(const pn_graph *g, const pn_fold *f, const bool *needed,
         if (!why && pn_fold_only(n->op) && n->n_outputs > 0 && !is_known(g, f, n) &&
             g->values[n->outputs[0]].has_shape)
             why = "computes on data: it is supported on shapes and constants alone";
-        if (!why || !any_needed(n, needed)) continue;
+        if (!why || !any_marked(n->outputs, n->n_outputs, needed)) continue;
         fprintf(text, "%s%s \"%s\" (%s)", n_refused++ ? ", " : "", pn_op_name(n->op),
                 n->name[0] || !n->n_outputs ? n->name : g->values[n->outputs[0]].name,
                 why);
@@ -87,13 +88,6 @@ static pn_status tell(const pn_graph *g, const pn_fold *f, const bool *needed,
     return st;
 }
 
-static bool reads_any(const pn_node *n, const bool *swept)
-{
-    for (int k = 0; k < n->n_inputs; k++)
-        if (n->inputs[k] != PN_NONE && swept[n->inputs[k]]) return true;
-    return false;
-}
-
 pn_status pn_graph_sweep(pn_graph *g, const pn_fold *f, char *const *refused, pn_err *err)
 {
     /* two flags a value: an output needs it; its node is gone, and it is no constant */
@@ -106,7 +100,9 @@ pn_status pn_graph_sweep(pn_graph *g, const pn_fold *f, char *const *refused, pn
     int kept = 0;
     for (int i = 0; !st && i < g->n_nodes; i++) {
         const pn_node *n = &g->nodes[i];
-        if (!reads_any(n, swept) && !goes(g, f, n, any_needed(n, needed), refused[i])) {
+        const bool is_needed = any_marked(n->outputs, n->n_outputs, needed);
+        if (!any_marked(n->inputs, n->n_inputs, swept) &&
+            !goes(g, f, n, is_needed, refused[i])) {
             g->nodes[kept++] = *n;
             continue;
         }

@@ -438,6 +438,24 @@ static void expect_words(pn_status st, pn_err *err, const char *const *words)
     pn_err_clear(err);
 }
 
+/* The net of *f with those weights and no size of its input is refused in these words. */
+static void expect_misfit(files *f, pn_convert_opts *o, const weight *given,
+                          const char *const *words)
+{
+    bytes b = {0};
+    pn_graph *g = NULL;
+    pn_err err = {0};
+    put_weights(&b, given);
+    char *path = write_temp(b.data, b.size);
+    f->inputs[0] = path;
+    o->n_input_shapes = 0;
+    expect_words(pn_convert(&g, o, &err), &err, words);
+    f->inputs[0] = f->params;
+    unlink(path);
+    free(path);
+    bytes_fini(&b);
+}
+
 static void a_size_that_is_not_known_hides_no_missing_weights(void **state)
 {
     (void)state;
@@ -448,21 +466,12 @@ static void a_size_that_is_not_known_hides_no_missing_weights(void **state)
         "\n  fc1_bias: 4, but nothing in the symbol takes it", NULL};
     files f = make_files(with_softmax, "x");
     pn_convert_opts o = options(&f);
-    bytes b = {0};
     pn_graph *g = NULL;
     pn_err err = {0};
-    put_weights(&b, others);
-    char *path = write_temp(b.data, b.size);
-    f.inputs[0] = path;
-    o.n_input_shapes = 0;
-    expect_words(pn_convert(&g, &o, &err), &err, words);
-    f.inputs[0] = f.params;
+    expect_misfit(&f, &o, others, words);
     assert_int_equal(pn_convert(&g, &o, &err), PN_EINVAL);
     assert_null(strstr(pn_err_text(&err), "weights do not fit"));
     pn_err_clear(&err);
-    unlink(path);
-    free(path);
-    bytes_fini(&b);
     drop_files(&f);
 }
 
@@ -475,18 +484,8 @@ static void a_misfit_names_the_preset_that_made_the_size(void **state)
         "for images of 224x224 as --preset tutorial makes", "w: 4x5, expected 4x3", NULL};
     files f = make_files(with_softmax, "x");
     pn_convert_opts o = options(&f);
-    bytes b = {0};
-    pn_graph *g = NULL;
-    pn_err err = {0};
-    put_weights(&b, others);
-    char *path = write_temp(b.data, b.size);
-    f.inputs[0] = path;
-    o.n_input_shapes = 0;
     o.preset = "tutorial";
-    expect_words(pn_convert(&g, &o, &err), &err, words);
-    unlink(path);
-    free(path);
-    bytes_fini(&b);
+    expect_misfit(&f, &o, others, words);
     drop_files(&f);
 }
 
